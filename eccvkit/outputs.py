@@ -1,0 +1,102 @@
+"""What a notebook tells machines: JSON beside its tables, alt text beside its figures.
+
+A notebook shows a table or a figure to its reader. The same cell output carries, under a MIME type
+of ours, what the runner, the report and the ledger need. This module is both ends of that wire:
+:func:`emit` writes (in the kernel), :func:`collect` reads (from the executed file), so the
+two cannot drift. It imports neither torch nor matplotlib.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Verdicts of :mod:`eccvkit.claims`: ``{"preset", "seeds", "claims": [{...}, ...]}``.
+CLAIMS = "application/vnd.eccvkit.claims+json"
+#: One tidy table: ``{"name", "rows": [{"variant", "seed", "metric", "value"}, ...]}``.
+TABLE = "application/vnd.eccvkit.table+json"
+#: Facts of the run: ``{"preset", "seed", "device", "threads", "versions": {...}}``.
+RUN = "application/vnd.eccvkit.run+json"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One stored picture: PNG as base64 text, alternative text, and the cell it came from."""
+
+    png: str
+    alt: str
+    cell: int
+    thumbnail: bool = False
+
+
+@dataclass
+class Facts:
+    """Everything machine-readable that :func:`collect` finds in an executed notebook."""
+
+    claims: dict[str, Any] | None = None
+    tables: dict[str, list[dict]] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+    figures: list[Figure] = field(default_factory=list)
+
+    @property
+    def thumbnail(self) -> Figure | None:
+        """The figure marked as thumbnail, else the first one, else None."""
+        marked = [f for f in self.figures if f.thumbnail]
+        return (marked or self.figures or [None])[0]
+
+
+def emit(mime: str, payload: Mapping[str, Any], *, html: str = "", text: str = "") -> None:
+    """Display ``html`` to the reader and attach ``payload`` for the machines.
+
+    Outside Jupyter (a plain script) IPython prints ``text``.
+
+    Parameters
+    ----------
+    mime : str
+        One of the MIME types of this module.
+    payload : mapping
+        JSON-serialisable content.
+    html, text : str
+        What a browser and a terminal show.
+    """
+    from IPython.display import display
+
+    bundle: dict[str, Any] = {mime: dict(payload), "text/plain": text or f"<{mime}>"}
+    if html:
+        bundle["text/html"] = html
+    display(bundle, raw=True)
+
+
+def collect(notebook: Mapping[str, Any]) -> Facts:
+    """Read claims, tables, run facts and figures from an executed notebook.
+
+    Later outputs win over earlier ones of the same kind (and, for tables, the same name).
+
+    Parameters
+    ----------
+    notebook : mapping
+        A notebook in nbformat 4 (an ``nbformat.NotebookNode`` or parsed JSON).
+    """
+    facts = Facts()
+    for index, cell in enumerate(notebook.get("cells", [])):
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if CLAIMS in data:
+                facts.claims = data[CLAIMS]
+            if TABLE in data:
+                facts.tables[data[TABLE]["name"]] = data[TABLE]["rows"]
+            if RUN in data:
+                facts.run.update(data[RUN])
+            if "image/png" in data:
+                meta = output.get("metadata", {}).get("image/png", {})
+                png = data["image/png"]
+                facts.figures.append(
+                    Figure(
+                        png="".join(png),
+                        alt=meta.get("alt", ""),
+                        cell=index,
+                        thumbnail=bool(meta.get("thumbnail", False)),
+                    )
+                )
+    return facts
