@@ -1,0 +1,240 @@
+"""What a paper claims, and the verdict of a study.
+
+A claim boils each seed down to one number that is **positive when the claim holds** (its effect).
+The verdict looks at the mean effect and its 95% interval over seeds (DESIGN, section 5):
+
+=================  ============================================================================
+reproduced         mean in the claimed direction, interval excludes zero
+leaning            mean in the claimed direction, interval includes zero
+not reproduced     mean at zero or against the claim, interval includes zero
+contradicted       interval excludes zero on the other side
+not judged         fewer than three seeds
+=================  ============================================================================
+
+A claim about an exact algorithm needs no seeds: see :class:`Claim`, ``exact``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from eccvkit.errors import EccvkitError
+from eccvkit.metrics.stats import Interval, mean_interval
+from eccvkit.study import Study
+
+REPRODUCED = "reproduced"
+LEANING = "leaning"
+NOT_REPRODUCED = "not reproduced"
+CONTRADICTED = "contradicted"
+NOT_JUDGED = "not judged"
+VERDICTS = (REPRODUCED, LEANING, NOT_REPRODUCED, CONTRADICTED, NOT_JUDGED)
+
+
+class Effect(Protocol):
+    """Turns a study into one number per seed, positive when the claim holds."""
+
+    metric: str
+
+    def per_seed(self, study: Study) -> pd.Series:
+        """Effect of each seed, indexed by seed."""
+        ...
+
+    def describe(self, study: Study) -> str:
+        """Our numbers in words, for the verdict table."""
+        ...
+
+
+_SIGN = {"higher": 1.0, "lower": -1.0}
+
+
+def _mean(study: Study, metric: str, variant: str) -> float:
+    return float(study.values(metric, variant).mean())
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One arm against another arm, or against a bound, seed by seed.
+
+    Parameters
+    ----------
+    metric : str
+    arm : str
+        The variant the claim is about.
+    than : str or float
+        The other variant, or a bound.
+    direction : {"higher", "lower"}
+        Where the claim puts ``arm``.
+    tolerance : float
+        For claims of the kind "not worse": a loss of up to this much still counts as agreement.
+    """
+
+    metric: str
+    arm: str
+    than: str | float
+    direction: str = "higher"
+    tolerance: float = 0.0
+
+    def per_seed(self, study: Study) -> pd.Series:
+        """Signed paired difference plus the tolerance."""
+        ours = study.values(self.metric, self.arm)
+        other = study.values(self.metric, self.than) if isinstance(self.than, str) else self.than
+        return _SIGN[self.direction] * (ours - other) + self.tolerance
+
+    def describe(self, study: Study) -> str:
+        """Both means."""
+        than = (
+            f"{_mean(study, self.metric, self.than):.3f}"
+            if isinstance(self.than, str)
+            else f"bound {self.than:g}"
+        )
+        return f"{_mean(study, self.metric, self.arm):.3f} against {than}"
+
+
+@dataclass(frozen=True)
+class Monotone:
+    """A metric that rises (or falls) strictly along an ordered list of arms.
+
+    The effect of a seed is its **smallest** step in the claimed direction: positive only if every
+    step goes the right way.
+    """
+
+    metric: str
+    arms: tuple[str, ...]
+    direction: str = "higher"
+
+    def per_seed(self, study: Study) -> pd.Series:
+        """Smallest signed step."""
+        values = np.stack([study.values(self.metric, arm).to_numpy() for arm in self.arms])
+        steps = _SIGN[self.direction] * np.diff(values, axis=0)
+        return pd.Series(steps.min(axis=0), index=study.values(self.metric, self.arms[0]).index)
+
+    def describe(self, study: Study) -> str:
+        """The means in order."""
+        return ", ".join(f"{_mean(study, self.metric, arm):.2f}" for arm in self.arms)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A metric that hardly changes over some arms: the largest minus the smallest is below a bound.
+
+    ``below`` is fixed before the arms are judged.
+    """
+
+    metric: str
+    arms: tuple[str, ...]
+    below: float
+
+    def per_seed(self, study: Study) -> pd.Series:
+        """Bound minus spread."""
+        values = np.stack([study.values(self.metric, arm).to_numpy() for arm in self.arms])
+        index = study.values(self.metric, self.arms[0]).index
+        return pd.Series(self.below - np.ptp(values, axis=0), index=index)
+
+    def describe(self, study: Study) -> str:
+        """The means and the mean spread."""
+        means = ", ".join(f"{_mean(study, self.metric, arm):.3f}" for arm in self.arms)
+        spread = self.below - float(self.per_seed(study).mean())
+        return f"{means}; spread {spread:.3f}, bound {self.below:g}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper, the comparison that decides it, and the paper's own figures.
+
+    Attributes
+    ----------
+    id : str
+        "C1", "C2a", ...
+    text : str
+        The claim in one sentence.
+    effect : Effect
+        The comparison on our study.
+    paper : str
+        The paper's numbers, in words a reader can compare with ours.
+    source : str
+        Where they stand: "Table 1", "Fig. 5a".
+    unit : str
+        Unit of the effect, for example "AUROC".
+    exact : bool
+        The claim is about a deterministic algorithm: one value decides.
+    """
+
+    id: str
+    text: str
+    effect: Effect
+    paper: str
+    source: str
+    unit: str = ""
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A judged claim: effect, interval, verdict, and our numbers in words."""
+
+    claim: Claim
+    ours: str
+    interval: Interval
+    verdict: str
+
+    def record(self) -> dict[str, Any]:
+        """JSON-serialisable form, the ``claims`` entry of :data:`eccvkit.outputs.CLAIMS`."""
+
+        def number(x: float) -> float | None:
+            return round(float(x), 6) if np.isfinite(x) else None
+
+        return {
+            "id": self.claim.id,
+            "text": self.claim.text,
+            "paper": self.claim.paper,
+            "source": self.claim.source,
+            "unit": self.claim.unit,
+            "ours": self.ours,
+            "effect": number(self.interval.mean),
+            "low": number(self.interval.low),
+            "high": number(self.interval.high),
+            "n": self.interval.n,
+            "verdict": self.verdict,
+        }
+
+
+def verdict_of(interval: Interval, *, exact: bool = False) -> str:
+    """The verdict that an effect's interval earns; the table in the module's docstring.
+
+    Examples
+    --------
+    >>> verdict_of(Interval(0.05, 0.01, 0.09, 5)), verdict_of(Interval(0.05, -0.01, 0.11, 5))
+    ('reproduced', 'leaning')
+    """
+    if exact and interval.n >= 1:
+        return REPRODUCED if interval.mean > 0 else CONTRADICTED
+    if interval.n < 3:
+        return NOT_JUDGED
+    if not np.isfinite(interval.mean):
+        raise EccvkitError("claim: the effect is NaN; a metric of the study is not a number")
+    if interval.mean > 0:
+        return REPRODUCED if interval.low > 0 else LEANING
+    return CONTRADICTED if interval.high < 0 else NOT_REPRODUCED
+
+
+def judge(claims: Sequence[Claim], study: Study) -> list[Verdict]:
+    """Judge every claim on a study.
+
+    Raises
+    ------
+    UnknownName
+        A claim names a variant or metric that the study does not have.
+    EccvkitError
+        An effect is not a number.
+    """
+    verdicts = []
+    for claim in claims:
+        interval = mean_interval(claim.effect.per_seed(study))
+        verdict = verdict_of(interval, exact=claim.exact)
+        verdicts.append(Verdict(claim, claim.effect.describe(study), interval, verdict))
+    return verdicts
