@@ -1,0 +1,63 @@
+"""Readers of published data sets, from the files their publishers hand out.
+
+Nothing is downloaded. Every reader takes the folder that holds the files (``root``); without one it
+uses the environment variable ``ECCVKIT_DATA``. It returns a :class:`Labelled`: images as ``uint8``,
+channel last, labels as ``int64``, and the class names. A file that is missing, damaged or does not
+fit its neighbour is a :class:`~eccvkit.errors.DataError` of one line that names file and remedy.
+
+==================  =======================  =======================================================
+Data set            Function                 Files expected in ``root`` (or in the folder named)
+==================  =======================  =======================================================
+MNIST               :func:`mnist`            ``mnist/``: ``train-images-idx3-ubyte``,
+                                             ``train-labels-idx1-ubyte``, the same two with ``t10k``
+                                             for ``train``; with or without ``.gz``
+Fashion-MNIST       :func:`fashion_mnist`    ``fashion-mnist/``: files named as those of MNIST
+any IDX file        :func:`read_idx`         one file, with or without ``.gz``
+CIFAR-10            :func:`cifar10`          ``cifar-10-batches-py/``: ``data_batch_1`` to ``_5``,
+                                             ``test_batch``, ``batches.meta``
+CIFAR-100           :func:`cifar100`         ``cifar-100-python/``: ``train``, ``test``, ``meta``
+SVHN (cropped)      :func:`svhn`             ``svhn/``: ``train_32x32.mat``, ``test_32x32.mat``,
+                                             ``extra_32x32.mat``
+Tiny ImageNet       :func:`tiny_imagenet`    ``tiny-imagenet-200/``: ``train/<wnid>/images/*.JPEG``,
+                                             ``val/val_annotations.txt``, ``val/images/``
+ImageNet-LT         :func:`read_list`        a list file of lines ``path label``, and the images it
+                                             names below ``root``; also for lists of other sets
+Air-300             :func:`image_folder`     ``<class>/<image>.jpg`` (or png, bmp, gif, ppm, pgm, tif,
+                                             webp); also for any other set sorted into folders
+==================  =======================  =======================================================
+
+Examples
+--------
+>>> import tempfile
+>>> from pathlib import Path
+>>> from PIL import Image
+>>> with tempfile.TemporaryDirectory() as root:
+...     for name, colour in [("sky", (0, 0, 255)), ("grass", (0, 128, 0))]:
+...         Path(root, name).mkdir()
+...         Image.new("RGB", (4, 2), colour).save(Path(root, name, "1.png"))
+...     data = image_folder(root)
+>>> data
+Labelled(2 images of 2 x 4 x 3, 2 classes)
+>>> data.classes, data.labels.tolist(), data.images[1, 0, 0].tolist()
+(('grass', 'sky'), [0, 1], [0, 0, 255])
+"""
+
+from eccvkit.data.readers.cifar import cifar10, cifar100
+from eccvkit.data.readers.folders import image_folder, read_list, read_superclasses, tiny_imagenet
+from eccvkit.data.readers.idx import fashion_mnist, mnist, read_idx
+from eccvkit.data.readers.labelled import Labelled
+from eccvkit.data.readers.svhn import svhn
+
+__all__ = [
+    "Labelled",
+    "cifar10",
+    "cifar100",
+    "fashion_mnist",
+    "image_folder",
+    "mnist",
+    "read_idx",
+    "read_list",
+    "read_superclasses",
+    "svhn",
+    "tiny_imagenet",
+]
