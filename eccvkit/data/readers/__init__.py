@@ -22,8 +22,8 @@ Tiny ImageNet       :func:`tiny_imagenet`    ``tiny-imagenet-200/``: ``train/<wn
                                              ``val/val_annotations.txt``, ``val/images/``
 ImageNet-LT         :func:`read_list`        a list file of lines ``path label``, and the images it
                                              names below ``root``; also for lists of other sets
-Air-300             :func:`image_folder`     ``<class>/<image>.jpg`` (or png, bmp, gif, ppm, pgm, tif,
-                                             webp); also for any other set sorted into folders
+Air-300             :func:`image_folder`     ``<class>/<image>.jpg`` (or png, bmp, gif, ppm, pgm,
+                                             tif, webp); also for other sets sorted into folders
 ==================  =======================  =======================================================
 
 Examples
