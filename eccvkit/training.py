@@ -196,9 +196,9 @@ class _Watch:
         if not bool(finite.all()):
             row, column = (~finite).nonzero()[0].tolist()
             raise NonFiniteLoss(
-                f"{self.label}: term {self._names[column]!r} became {values[row, column].item()} at "
-                f"step {self.step - len(self._unseen) + row + 1}; lower the learning rate, clip "
-                "the gradient, or check the data for NaN"
+                f"{self.label}: term {self._names[column]!r} became {values[row, column].item()} "
+                f"at step {self.step - len(self._unseen) + row + 1}; lower the learning rate, "
+                "clip the gradient, or check the data for NaN"
             )
         self._seen.append(values)
         self._unseen.clear()

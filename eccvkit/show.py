@@ -1,0 +1,264 @@
+"""What the cells of a notebook show: paper card, live source, tables, verdicts, one widget.
+
+Tables and verdicts carry their content as JSON for the runner and the ledger
+(:mod:`eccvkit.outputs`).
+"""
+
+from __future__ import annotations
+
+import html
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from eccvkit import claims as claims_module
+from eccvkit.claims import Claim, Verdict, judge
+from eccvkit.outputs import CLAIMS, TABLE, emit
+from eccvkit.study import Study
+from eccvkit.volume import PRESETS, find
+
+_SYMBOL = {
+    claims_module.REPRODUCED: "✔",
+    claims_module.LEANING: "◐",
+    claims_module.NOT_REPRODUCED: "○",
+    claims_module.CONTRADICTED: "✘",
+    claims_module.NOT_JUDGED: "–",
+}
+
+
+def paper_card(slug: str, learn: Sequence[str], claims: Iterable[Claim] = ()) -> None:
+    """Show title, authors, goals, prerequisites, minutes per preset and the claims tested.
+
+    Parameters
+    ----------
+    slug : str
+        Paper in ``volume.toml``.
+    learn : sequence of str
+        What a reader will be able to do afterwards.
+    claims : iterable of Claim
+        The claims that this notebook judges.
+    """
+    from IPython.display import HTML, display
+
+    paper = find(slug)
+    pages = f", pp. {paper.pages[0]}-{paper.pages[1]}" if paper.pages else ""
+    minutes = ", ".join(f"{p} {paper.minutes[p]:g} min" for p in PRESETS if p in paper.minutes)
+    related = ", ".join(find(s).stem for s in paper.related)
+    rows = {
+        "Authors": html.escape(", ".join(paper.authors)),
+        "In": f"Computer Vision - ECCV 2020, Part III, LNCS 12348{pages}; doi {paper.doi}",
+        "Idea": html.escape(paper.idea),
+        "You will learn": _items(learn),
+        "You should know": html.escape(", ".join(paper.prerequisites)),
+        "Time": f"{minutes} (two CPU cores; gpu: one GPU)" if minutes else "",
+        "Claims tested": _items(f"{c.id}: {c.text}" for c in claims),
+        "Related chapters": related,
+    }
+    body = "".join(
+        f'<tr><th style="text-align:left;vertical-align:top;white-space:nowrap">{name}</th>'
+        f'<td style="text-align:left">{value}</td></tr>'
+        for name, value in rows.items()
+        if value
+    )
+    title = f"<h2>{paper.number}. {html.escape(paper.title)}</h2>"
+    display(HTML(f"{title}<table>{body}</table>"))
+
+
+def _items(texts: Iterable[str]) -> str:
+    items = "".join(f"<li>{html.escape(t)}</li>" for t in texts)
+    return f'<ul style="margin:0;padding-left:1.2em">{items}</ul>' if items else ""
+
+
+def show_source(*objects: Callable | type, docstrings: bool = False) -> None:
+    """Show the source of functions or classes as it runs, so that the text cannot drift from it.
+
+    Parameters
+    ----------
+    *objects : callable or type
+    docstrings : bool
+        Keep docstrings; the notebook's own text usually replaces them.
+    """
+    from IPython.display import Markdown, display
+
+    for thing in objects:
+        source = textwrap.dedent(inspect.getsource(thing))
+        source = source if docstrings else _without_docstrings(source)
+        display(Markdown(f"```python\n{source.rstrip()}\n```"))
+
+
+def _without_docstrings(source: str) -> str:
+    """Cut docstrings by line, so that comments and layout survive."""
+    import ast
+
+    lines = source.splitlines()
+    drop: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        first = node.body[0]
+        if ast.get_docstring(node) is not None and len(node.body) > 1:
+            drop |= set(range(first.lineno, node.body[1].lineno))
+            drop -= {n for n in drop if lines[n - 1].lstrip().startswith(("@", "#"))}
+    return "\n".join(line for n, line in enumerate(lines, 1) if n not in drop)
+
+
+def ablation_table(
+    name: str,
+    study: Study,
+    metrics: Mapping[str, str],
+    *,
+    arms: Sequence[str] | None = None,
+    paper: Mapping[str, Mapping[str, float]] | None = None,
+    paper_source: str = "",
+    scale: float = 100.0,
+    digits: int = 1,
+) -> None:
+    """Show our means with 95% intervals beside the paper's numbers.
+
+    Parameters
+    ----------
+    name : str
+        Name of the table in the run record.
+    study : Study
+    metrics : mapping of str to str
+        Metric to its column title.
+    arms : sequence of str, optional
+        Which variants, in order; all of them if not given.
+    paper : mapping of arm to (mapping of metric to float), optional
+        The paper's numbers, in the units of the table.
+    paper_source : str
+        "Table 2, Air-300": heads the paper's columns.
+    scale, digits : float, int
+        Factor on our values (100 for percent) and decimals shown.
+    """
+    arms = list(arms or study.variants)
+    summary = study.summary().set_index(["variant", "metric"])
+    columns: dict[tuple[str, str], list[str]] = {}
+    n = len(study.seeds)
+    for metric, title in metrics.items():
+        ours = (summary.loc[(arm, metric)] for arm in arms if (arm, metric) in summary.index)
+        cells = iter(
+            f"{scale * r['mean']:.{digits}f} "
+            f"[{scale * r['low']:.{digits}f}, {scale * r['high']:.{digits}f}]"
+            if r["n"] > 1
+            else f"{scale * r['mean']:.{digits}f}"
+            for r in ours
+        )
+        columns[(f"ours, mean of {n} seed(s) [95% interval]", title)] = [
+            next(cells) if (arm, metric) in summary.index else "–" for arm in arms
+        ]
+    for metric, title in metrics.items():
+        values = [(paper or {}).get(arm, {}).get(metric) for arm in arms]
+        if any(v is not None for v in values):
+            columns[(f"the paper: {paper_source}", title)] = [
+                "–" if v is None else f"{v:g}" for v in values
+            ]
+    frame = pd.DataFrame(columns, index=pd.Index(arms, name="arm"))
+    rows = study.select(arms).table.to_dict("records")
+    emit(TABLE, {"name": name, "rows": rows}, html=frame.to_html(), text=frame.to_string())
+
+
+def verdict_table(
+    preset: str, judged: Sequence[tuple[Sequence[Claim], Study]] | Sequence[Verdict], **facts: Any
+) -> list[Verdict]:
+    """Judge claims, show the verdicts, and store them as JSON in the output.
+
+    Parameters
+    ----------
+    preset : str
+    judged : sequence of (claims, study) pairs, or of verdicts
+        A notebook with two studies passes two pairs; there is one verdict table per notebook.
+    **facts
+        More JSON content of the record.
+
+    Returns
+    -------
+    list of Verdict
+    """
+    verdicts: list[Verdict] = []
+    seeds: list[int] = []
+    for item in judged:
+        if isinstance(item, Verdict):
+            verdicts.append(item)
+        else:
+            claims, study = item
+            verdicts += judge(claims, study)
+            seeds = sorted(set(seeds) | set(study.seeds))
+    payload = {
+        "preset": preset,
+        "seeds": seeds,
+        "claims": [v.record() for v in verdicts],
+    } | facts
+    rows = "".join(_verdict_row(v) for v in verdicts)
+    head = "".join(
+        f'<th style="text-align:left">{h}</th>'
+        for h in ("claim", "the paper", "ours", "effect [95% interval]", "verdict")
+    )
+    text = "\n".join(f"{v.claim.id}: {v.verdict} ({v.ours}; {_effect(v)})" for v in verdicts)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    emit(CLAIMS, payload, html=table, text=text)
+    return verdicts
+
+
+def _effect(v: Verdict) -> str:
+    interval = v.interval
+    unit = f" {v.claim.unit}" if v.claim.unit else ""
+    if interval.n < 2:
+        return f"{interval.mean:+.3f}{unit}"
+    return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]{unit}"
+
+
+def _verdict_row(v: Verdict) -> str:
+    cells = (
+        f"<b>{v.claim.id}</b> {html.escape(v.claim.text)}",
+        f"{html.escape(v.claim.paper)} <i>({html.escape(v.claim.source)})</i>",
+        html.escape(v.ours),
+        html.escape(_effect(v)),
+        f"<b>{_SYMBOL[v.verdict]} {v.verdict}</b>",
+    )
+    return "<tr>" + "".join(f'<td style="text-align:left">{c}</td>' for c in cells) + "</tr>"
+
+
+def play(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
+    """Show a figure that answers a question when the reader moves a control.
+
+    The static picture is drawn first with the controls' initial values and stays in the stored
+    notebook; with a live kernel the widget below it redraws the same figure.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(**values)`` returns a matplotlib figure, or a figure and a sentence to print.
+    alt : str
+        Alternative text of the static picture.
+    **controls : ipywidgets.Widget
+        One per argument of ``draw``.
+    """
+    import ipywidgets
+    from IPython.display import display
+
+    from eccvkit.viz.style import show, to_png
+
+    def render(**values: Any) -> tuple[bytes, str]:
+        result = draw(**values)
+        figure, sentence = result if isinstance(result, tuple) else (result, "")
+        return to_png(figure)[0], sentence
+
+    start = draw(**{name: control.value for name, control in controls.items()})
+    figure, sentence = start if isinstance(start, tuple) else (start, "")
+    width = round(figure.get_size_inches()[0] * 80)
+    show(figure, alt)
+    picture = ipywidgets.Image(format="png", width=width)
+    words = ipywidgets.HTML()
+
+    def update(_change: Any = None) -> None:
+        png, text = render(**{name: control.value for name, control in controls.items()})
+        picture.value, words.value = png, text
+
+    for control in controls.values():
+        control.observe(update, names="value")
+    update()
+    display(ipywidgets.VBox([*controls.values(), words, picture]))

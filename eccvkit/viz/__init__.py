@@ -1,0 +1,15 @@
+"""Pictures used by two or more papers.
+
+:mod:`~eccvkit.viz.style`   one look for all figures, one colour per arm, alt text required
+:mod:`~eccvkit.viz.curves`  loss curves, sweeps with bands, ROC and precision-recall
+:mod:`~eccvkit.viz.bars`    ablations with intervals, beside the paper's numbers
+:mod:`~eccvkit.viz.embed`   t-SNE, PCA and MDS of latents, with a grey unknown class
+:mod:`~eccvkit.viz.images`  galleries
+
+Functions that take ``ax`` draw into it and return it; :func:`~eccvkit.viz.style.show` publishes the
+figure with its alternative text.
+"""
+
+from eccvkit.viz.style import arm_colours, show, use_style
+
+__all__ = ["arm_colours", "show", "use_style"]
