@@ -1,0 +1,130 @@
+"""What this machine offers a run, and what it lacks. Torch is asked in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+import eccvkit
+from eccvkit.errors import EccvkitError
+from eccvkit.runner import process
+from eccvkit.volume import notebooks_dir, papers
+
+#: A run at smoke may take this much (DESIGN, presets and budgets), in GB.
+SMOKE_MEMORY = 2
+
+_PROBE = """
+import torch
+if torch.cuda.is_available():
+    print(", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())))
+elif torch.backends.mps.is_available():
+    print("mps")
+else:
+    print("cpu")
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the check.
+
+    Attributes
+    ----------
+    name, value : str
+    remedy : str
+        What to do about it; "" when all is well.
+    """
+
+    name: str
+    value: str
+    remedy: str = ""
+
+
+def examine(out: Path) -> Iterator[Finding]:
+    """Look at the machine, one finding at a time (the probe of torch takes a few seconds).
+
+    Parameters
+    ----------
+    out : Path
+        Where runs would be stored; its disk is the one that counts.
+    """
+    yield Finding("eccvkit", eccvkit.__version__)
+    yield Finding("python", f"{platform.python_version()} on {platform.system()}")
+    yield from _torch()
+    yield Finding("cores", f"{process.cores()} usable of {os.cpu_count()}")
+    threads = os.environ.get("OMP_NUM_THREADS")
+    yield Finding("threads", f"{threads} (OMP_NUM_THREADS)" if threads else "as many as cores")
+    yield _memory()
+    yield _disk(out)
+    for extra, missing in missing_extras().items():
+        remedy = f"pip install 'eccvkit[{extra}]'" if missing else ""
+        lacks = "lacks " + ", ".join(missing) if missing else "installed"
+        yield Finding(f"extra {extra}", lacks, remedy)
+    yield _notebooks()
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        version = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        yield Finding("torch", "missing", "pip install eccvkit (it requires torch)")
+        return
+    yield Finding("torch", version)
+    probe = subprocess.run(
+        [sys.executable, "-c", _PROBE], capture_output=True, text=True, timeout=300, check=False
+    )
+    if probe.returncode:
+        last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
+        yield Finding("device", f"torch does not import: {last}", "install torch again")
+    else:
+        yield Finding("device", probe.stdout.strip())
+
+
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available / 2**30
+    remedy = "" if free >= SMOKE_MEMORY else "close other programs, or use --jobs 1"
+    return Finding("free memory", f"{free:.1f} GB", remedy)
+
+
+def _disk(out: Path) -> Finding:
+    folder = out.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 2**30
+    return Finding("free disk", f"{free:.1f} GB", "" if free >= 1 else "choose another --out")
+
+
+def missing_extras() -> dict[str, list[str]]:
+    """Return the packages that each extra of ``eccvkit`` still lacks."""
+    found: dict[str, list[str]] = {}
+    for requirement in metadata.requires("eccvkit") or []:
+        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", requirement)
+        if extra:
+            name = re.match(r"[\w.-]+", requirement)[0]
+            found.setdefault(extra[1], [])
+            try:
+                metadata.version(name)
+            except metadata.PackageNotFoundError:
+                found[extra[1]].append(name)
+    return found
+
+
+def _notebooks() -> Finding:
+    try:
+        folder = notebooks_dir()
+    except EccvkitError as error:
+        return Finding("notebooks", "none", str(error))
+    stems = [p.stem for p in papers() if (folder / f"{p.stem}.ipynb").is_file()]
+    lacking = [p.stem for p in papers() if p.status == "ready" and p.stem not in stems]
+    remedy = f"restore {', '.join(lacking)} from version control" if lacking else ""
+    return Finding("notebooks", f"{len(stems)} of {len(papers())} papers", remedy)

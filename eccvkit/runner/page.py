@@ -1,0 +1,109 @@
+"""The HTML page of a run: the executed notebook, readable anywhere, without network or kernel.
+
+nbconvert renders it with a small template of ours. Formulas become MathML, figures keep their
+alternative text, and interactive widgets, dead without a kernel, are left out.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import pass_context
+from nbconvert.exporters import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import Preprocessor
+from nbformat import NotebookNode
+
+from eccvkit.outputs import CLAIMS, RUN, TABLE
+from eccvkit.runner.mathml import to_mathml
+from eccvkit.runner.record import Record
+
+TEMPLATES = Path(__file__).parent / "templates"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class _MathMLRenderer(IPythonRenderer):
+    """Markdown to HTML with formulas as MathML (the parser already told them from code)."""
+
+    def block_math(self, body: str) -> str:
+        return to_mathml(body, block=True)
+
+    def inline_math(self, body: str) -> str:
+        return to_mathml(body)
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return to_mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", block=True)
+
+
+class _DropWidgets(Preprocessor):
+    """Remove widgets, view and state, and the JSON that is for machines only."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        nb.metadata.pop("widgets", None)
+        return super().preprocess(nb, resources)
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: dict, index: int
+    ) -> tuple[NotebookNode, dict]:
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
+            for output in cell.outputs:
+                for mime in (CLAIMS, TABLE, RUN):
+                    output.get("data", {}).pop(mime, None)
+        return cell, resources
+
+
+class _PageExporter(HTMLExporter):
+    """HTML exporter with our template and without anything from the network."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(
+            template_file="page.html.j2", extra_template_paths=[str(TEMPLATES)], **kwargs
+        )
+        self.register_preprocessor(_DropWidgets, enabled=True)
+
+    @pass_context
+    def markdown2html(self, context: Any, source: str) -> str:
+        """Render Markdown, formulas included."""
+        attachments = context.get("cell", {}).get("attachments", {})
+        renderer = _MathMLRenderer(
+            escape=False, attachments=attachments, exclude_anchor_links=True, **self.lexer_options
+        )
+        return MarkdownWithMath(renderer=renderer).render(source)
+
+
+#: One exporter (its templates take longer to compile than a page to render), one user at a time.
+_LOCK = threading.Lock()
+
+
+@cache
+def _exporter() -> _PageExporter:
+    exporter = _PageExporter()
+    exporter.register_filter("latex2mathml", lambda s: to_mathml(s.strip("$ \n"), block=True))
+    return exporter
+
+
+def render_page(notebook: NotebookNode, record: Record) -> str:
+    """Render an executed notebook as one self-contained HTML file.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        Executed, complete or up to the cell that failed; it is not changed.
+    record : Record
+        What the header shows.
+    """
+    failed_cell = None
+    if record.error and record.error.cell is not None:
+        failed_cell = notebook.cells[record.error.cell].get("id")
+    resources = {
+        "metadata": {"name": f"{record.title}, {record.run}"},
+        "run": record,
+        "failed_cell": failed_cell,
+    }
+    with _LOCK:
+        html, _ = _exporter().from_notebook_node(notebook, resources=resources)
+    return html

@@ -1,0 +1,184 @@
+"""The report: one page that shows every run of a folder, its pictures, verdicts, times and errors.
+
+It is built from the records alone; whatever cannot be read is named on the page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from eccvkit.errors import DataError, EccvkitError
+from eccvkit.runner.record import PAGE, Record, read_records, write_text
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+#: Those of eccvkit.claims, in its order (which imports more than a report should need).
+VERDICTS = ("reproduced", "leaning", "not reproduced", "contradicted", "not judged")
+
+
+@dataclass(frozen=True)
+class ClaimCount:
+    """How one claim came out over several runs."""
+
+    id: str
+    text: str
+    counts: Counter[str]
+
+    @property
+    def runs(self) -> int:
+        """Runs in which the claim was stated."""
+        return self.counts.total()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one notebook that differ in nothing but the seed."""
+
+    title: str
+    stem: str
+    parameters: dict[str, Any]
+    seeds: list[int]
+    claims: list[ClaimCount]
+
+
+def build_report(folder: Path) -> tuple[Path, list[Record], list[DataError]]:
+    """Write ``folder/index.html`` from the records below ``folder``.
+
+    Returns
+    -------
+    page : Path
+    records : list of Record
+    problems : list of DataError
+        One per record that cannot be read.
+
+    Raises
+    ------
+    EccvkitError
+        No such folder, it holds no run, or it cannot be written.
+    """
+    if not folder.is_dir():
+        raise EccvkitError(f"no folder {folder}: name the --out folder of an earlier run")
+    records, problems = read_records(folder)
+    if not records and not problems:
+        raise EccvkitError(
+            f"{folder} holds no finished run (folders STEM/RUN/record.json): "
+            "name the --out folder of an earlier run"
+        )
+    page = folder / PAGE
+    try:
+        write_text(page, render_report(records, problems))
+    except OSError as error:
+        raise EccvkitError(
+            f"cannot write {page} ({error.strerror}): make the folder writable"
+        ) from error
+    return page, records, problems
+
+
+def render_report(records: Sequence[Record], problems: Sequence[DataError] = ()) -> str:
+    """Render the report as one HTML file; it refers to files of the runs beside it, nothing else.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    problems : sequence of DataError
+        Shown at the end.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["evidence"] = evidence
+    environment.filters["duration"] = duration
+    return environment.get_template("report.html.j2").render(
+        records=records,
+        problems=[str(p) for p in problems],
+        groups=group_by_seed(records),
+        totals=verdict_totals(records),
+        failed=sum(r.status == "failed" for r in records),
+        seconds=sum(r.seconds for r in records),
+        built=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def verdict_totals(records: Sequence[Record]) -> dict[str, int]:
+    """Count the verdicts of all runs, in the order of :data:`VERDICTS`, absent ones left out."""
+    counts = Counter(claim["verdict"] for r in records for claim in r.claim_rows)
+    return {v: counts[v] for v in [*VERDICTS, *sorted(counts.keys() - set(VERDICTS))] if counts[v]}
+
+
+def group_by_seed(records: Sequence[Record]) -> list[Group]:
+    """Collect the runs that differ in nothing but the seed, and count how each claim came out.
+
+    Single runs and runs without claims form no group.
+    """
+    together: dict[str, list[Record]] = {}
+    for record in records:
+        key = json.dumps([record.stem, _without_seed(record)], sort_keys=True, default=str)
+        together.setdefault(key, []).append(record)
+    groups = []
+    for runs in together.values():
+        claims = _count_claims(runs)
+        if len(runs) > 1 and claims:
+            first = runs[0]
+            seeds = sorted(r.seed for r in runs if r.seed is not None)
+            groups.append(Group(first.title, first.stem, _without_seed(first), seeds, claims))
+    return groups
+
+
+def _without_seed(record: Record) -> dict[str, Any]:
+    return {k: v for k, v in record.parameters.items() if k != "seed"}
+
+
+def _count_claims(runs: Sequence[Record]) -> list[ClaimCount]:
+    counts: dict[str, ClaimCount] = {}
+    for claim in (claim for run in runs for claim in run.claim_rows):
+        count = counts.setdefault(claim["id"], ClaimCount(claim["id"], claim["text"], Counter()))
+        count.counts[claim["verdict"]] += 1
+    return list(counts.values())
+
+
+def interval(claim: dict[str, Any]) -> str:
+    """Effect of a claim with its 95% interval, as in ``+0.031 [+0.012, +0.050] AUROC``.
+
+    The effect is positive when the claim holds; "" where the notebook gives none.
+    """
+    effect, low, high = (claim.get(k) for k in ("effect", "low", "high"))
+    if effect is None:
+        return ""
+    text = f"{effect:+.3g}"
+    if low is not None and high is not None:
+        text += f" [{low:+.3g}, {high:+.3g}]"
+    return f"{text} {claim.get('unit') or ''}".strip()
+
+
+def evidence(claim: dict[str, Any]) -> str:
+    """One line: our figures, the effect over seeds, the paper's figures and where they stand."""
+    paper = f"{claim.get('paper') or ''} {claim.get('source') or ''}".strip()
+    parts = {
+        "ours": claim.get("ours"),
+        "effect": interval(claim),
+        "seeds": claim.get("n"),
+        "paper": paper,
+    }
+    return "; ".join(f"{name} {value}" for name, value in parts.items() if value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: ``8.4 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,220 @@
+"""What one run is: a notebook and the value of each of its parameters.
+
+:func:`plan` turns what a person asked for into specs and refuses, before anything starts, whatever
+cannot work. A spec is a value: it can be compared, sent to another process, and named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from eccvkit.errors import EccvkitError, unknown
+from eccvkit.runner.grid import expand
+from eccvkit.runner.notebook import COMPUTED, Notebook
+from eccvkit.volume import PRESETS
+
+DEVICES = ("auto", "cpu", "cuda", "cuda:N", "mps")
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list such as [1,2]",
+    dict: 'a mapping such as {"a": 1}',
+}
+
+_PROBE = """
+import torch
+print(torch.cuda.device_count() if torch.cuda.is_available() else 0,
+      int(torch.backends.mps.is_available()))
+"""
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One notebook with one value for every parameter.
+
+    Attributes
+    ----------
+    notebook : str
+        Absolute path of the notebook file.
+    slug, stem, title : str
+        Names of the chapter.
+    name : str
+        Readable name of the run, the same for the same parameters: ``smoke-seed0-lam0.1``.
+    overrides : dict
+        The parameters that were given; papermill injects them.
+    parameters : dict
+        All parameters: the overrides over the notebook's defaults.
+    """
+
+    notebook: str
+    slug: str
+    stem: str
+    title: str
+    name: str
+    overrides: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Chapter and run, as progress and messages name it."""
+        return f"{self.stem}/{self.name}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionary; ``RunSpec(**spec.to_json()) == spec``."""
+        return asdict(self)
+
+
+def plan(notebooks: Iterable[Notebook], grid: Mapping[str, Sequence[Any]]) -> list[RunSpec]:
+    """Every run of every notebook over the grid, notebooks outermost, checked.
+
+    Parameters
+    ----------
+    notebooks : iterable of Notebook
+    grid : mapping of str to sequence
+        Values per parameter, as :func:`eccvkit.runner.grid.parse_grid` returns them.
+
+    Returns
+    -------
+    list of RunSpec
+        Without repetitions (``seed=0,0`` is one run).
+
+    Raises
+    ------
+    UnknownName
+        A parameter, preset or device that does not exist.
+    EccvkitError
+        A value of the wrong type, a negative seed, an absent device, or two notebooks that would
+        write into the same folder.
+    """
+    points = expand(grid)
+    specs: dict[str, RunSpec] = {}
+    for notebook in notebooks:
+        for point in points:
+            spec = _spec(notebook, point)
+            twin = specs.setdefault(spec.label, spec)
+            if twin.notebook != spec.notebook:
+                raise EccvkitError(
+                    f"{twin.notebook} and {spec.notebook} would share the folder {spec.stem}: "
+                    "rename one or run them into different folders"
+                )
+    check_devices({str(s.parameters.get("device", "auto")) for s in specs.values()})
+    return list(specs.values())
+
+
+def _spec(notebook: Notebook, point: Mapping[str, Any]) -> RunSpec:
+    for name in point:
+        if name not in notebook.parameters:
+            raise unknown(f"parameter of {notebook.stem}", name, notebook.parameters)
+    defaults = {p.name: p.default for p in notebook.parameters.values()}
+    overrides = {name: _coerce(name, value, defaults[name]) for name, value in point.items()}
+    _check_contract(overrides)
+    shown = {n: p.source if p.default is COMPUTED else p.default
+             for n, p in notebook.parameters.items()}  # fmt: skip
+    return RunSpec(
+        notebook=str(notebook.path),
+        slug=notebook.slug,
+        stem=notebook.stem,
+        title=notebook.title,
+        name=run_name(overrides, defaults),
+        overrides=overrides,
+        parameters={**shown, **overrides},
+    )
+
+
+def _coerce(name: str, value: Any, default: Any) -> Any:
+    """Return ``value`` in the type of ``default``, or refuse it."""
+    kind = type(default)
+    if kind not in _KINDS or type(value) is kind:
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind is int and type(value) is float and value.is_integer():
+        return int(value)  # steps=1e3
+    raise EccvkitError(
+        f"parameter {name!r} takes {_KINDS[kind]} (default {default!r}), not {value!r}"
+        + (f": quote it, as in '{name}=\"{value}\"'" if kind is str else "")
+    )
+
+
+def _check_contract(overrides: Mapping[str, Any]) -> None:
+    """Check the three parameters that every notebook of the volume has."""
+    preset = overrides.get("preset", PRESETS[0])
+    if preset not in PRESETS:
+        raise unknown("preset", preset, PRESETS)
+    seed = overrides.get("seed", 0)
+    if isinstance(seed, int) and seed < 0:
+        raise EccvkitError(f"seed is {seed}: use a whole number of at least 0")
+    device = overrides.get("device", "auto")
+    if not _DEVICE.fullmatch(str(device)):
+        raise unknown("device", device, DEVICES)
+
+
+def check_devices(devices: Iterable[str]) -> None:
+    """Refuse a device that torch does not see.
+
+    Torch is imported in a short process of its own, and only if cuda or mps is asked for.
+
+    Raises
+    ------
+    EccvkitError
+        The device is absent.
+    """
+    wanted = sorted(d for d in devices if d.startswith(("cuda", "mps")))
+    if not wanted:
+        return
+    probe = subprocess.run(
+        [sys.executable, "-c", _PROBE], capture_output=True, text=True, timeout=120, check=False
+    )
+    if probe.returncode:
+        last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
+        raise EccvkitError(f"cannot look for device {wanted[0]!r}, torch does not import: {last}")
+    cuda, mps = map(int, probe.stdout.split())
+    for device in wanted:
+        index = int(device.partition(":")[2] or 0)
+        if (device == "mps" and not mps) or (device.startswith("cuda") and index >= cuda):
+            raise EccvkitError(
+                f"device {device!r} is not available: torch sees {cuda} CUDA device(s) and "
+                f"{'an' if mps else 'no'} MPS device on this machine; use --device auto or cpu"
+            )
+
+
+def run_name(overrides: Mapping[str, Any], defaults: Mapping[str, Any], limit: int = 60) -> str:
+    """Name a run by its preset, its seed, and whatever differs from the notebook's defaults.
+
+    The same parameters give the same name, whether a default was left out or typed. Where the
+    readable name would be too long or ambiguous, a short hash of the parameters is appended.
+
+    Examples
+    --------
+    >>> run_name({"seed": 3, "lam": 0.1}, {"preset": "lab", "seed": 0, "lam": 1.0})
+    'lab-seed3-lam0.1'
+    """
+    merged = {**defaults, **overrides}
+    parts = [str(merged["preset"])] if "preset" in merged else []
+    if "seed" in merged:
+        parts.append(f"seed{merged['seed']}")
+    changed = {
+        k: v for k, v in overrides.items() if k not in ("preset", "seed") and v != defaults.get(k)
+    }
+    parts += [f"{k}{_text(v)}" for k, v in sorted(changed.items())]
+    exact = "-".join(parts) or "defaults"
+    readable = re.sub(r"[^\w.+=-]+", "_", exact, flags=re.ASCII).strip("_.")
+    if readable == exact and len(readable) <= limit:
+        return readable
+    digest = hashlib.sha256(json.dumps(changed, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{readable[:limit]}-{digest[:8]}"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
