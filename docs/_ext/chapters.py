@@ -70,8 +70,9 @@ def read_chapters(folder: Path) -> list[Chapter]:
 def _read(path: Path) -> Chapter:
     try:
         notebook = nbformat.read(path, as_version=4)
-    except (ValueError, KeyError, AttributeError) as error:
-        raise DataError(f"{path.name}: not a readable notebook: {error}") from error
+    except Exception as error:  # nbformat's upgrade code trips over damage in many ways
+        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        raise DataError(f"{path.name} is not a readable notebook ({reason}): restore it") from error
     try:
         paper = find(path.stem)
     except UnknownName:
