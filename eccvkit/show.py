@@ -242,23 +242,20 @@ def play(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
 
     from eccvkit.viz.style import show, to_png
 
-    def render(**values: Any) -> tuple[bytes, str]:
-        result = draw(**values)
-        figure, sentence = result if isinstance(result, tuple) else (result, "")
-        return to_png(figure)[0], sentence
+    def current() -> tuple[Any, str]:
+        result = draw(**{name: control.value for name, control in controls.items()})
+        return result if isinstance(result, tuple) else (result, "")
 
-    start = draw(**{name: control.value for name, control in controls.items()})
-    figure, sentence = start if isinstance(start, tuple) else (start, "")
-    width = round(figure.get_size_inches()[0] * 80)
+    figure, sentence = current()
+    png, width, _ = to_png(figure)
     show(figure, alt)
-    picture = ipywidgets.Image(format="png", width=width)
-    words = ipywidgets.HTML()
+    picture = ipywidgets.Image(value=png, format="png", width=width)
+    words = ipywidgets.HTML(sentence)
 
     def update(_change: Any = None) -> None:
-        png, text = render(**{name: control.value for name, control in controls.items()})
-        picture.value, words.value = png, text
+        figure, words.value = current()
+        picture.value = to_png(figure)[0]
 
     for control in controls.values():
         control.observe(update, names="value")
-    update()
     display(ipywidgets.VBox([*controls.values(), words, picture]))
