@@ -36,6 +36,7 @@ html_math_renderer = "mathml"
 
 napoleon_google_docstring = False
 napoleon_use_ivar = True  # "Attributes" sections must not clash with documented fields
+add_module_names = False
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
