@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from eccvkit.data.aircraft_shapes import NOISE, TAILS, AircraftClass, render
+from eccvkit.data.splits import long_tail_sizes
 from eccvkit.errors import EccvkitError
 from eccvkit.runtime import check_seed
 
@@ -33,8 +34,6 @@ TAIL_TYPES = (*TAILS, "none")
 
 #: Least distance between two classes, in the units of :func:`class_distance`.
 MIN_DISTANCE = 0.4
-#: Average number of classes that share an airframe.
-RELATIVES = 3
 #: How far a variant may move from its airframe, as a share of each parameter's range.
 VARIATION = 0.25
 #: Random streams of one seed: no two of them share a number.
@@ -83,6 +82,7 @@ def glyph_aircraft(
     size: int = 32,
     seed: int = 0,
     min_distance: float = MIN_DISTANCE,
+    relatives: int = 1,
     noise: float = NOISE,
 ) -> AircraftSplit:
     """Draw classes and images of a long-tailed open-set task.
@@ -102,6 +102,8 @@ def glyph_aircraft(
         views come from separate random streams.
     min_distance : float
         Least distance of two classes, see :func:`class_distance`; larger is easier.
+    relatives : int
+        How many classes share an airframe on average, see :func:`aircraft_classes`; more is harder.
     noise : float
         Standard deviation of the pixel noise.
 
@@ -113,7 +115,7 @@ def glyph_aircraft(
     """
     if not 1 <= n_known <= n_classes:
         raise EccvkitError(f"n_known={n_known} must be between 1 and n_classes={n_classes}")
-    classes = tuple(aircraft_classes(n_classes, seed, min_distance))
+    classes = tuple(aircraft_classes(n_classes, seed, min_distance, relatives))
     known = torch.arange(n_known).repeat_interleave(
         torch.tensor(long_tail_sizes(n_known, n_max, n_min))
     )
@@ -135,34 +137,15 @@ def glyph_aircraft(
     )
 
 
-def long_tail_sizes(n_classes: int, n_max: int, n_min: int) -> list[int]:
-    """Class sizes n_k = max(n_min, round(n_max / k)) for k = 1, ..., n_classes (Zipf's law).
-
-    Raises
-    ------
-    EccvkitError
-        Not 1 <= n_min <= n_max.
-
-    Examples
-    --------
-    >>> long_tail_sizes(5, 100, 30)
-    [100, 50, 33, 30, 30]
-    """
-    if not 1 <= n_min <= n_max:
-        raise EccvkitError(f"need 1 <= n_min <= n_max, got n_min={n_min} and n_max={n_max}")
-    return [max(n_min, round(n_max / k)) for k in range(1, n_classes + 1)]
-
-
 def aircraft_classes(
-    n: int, seed: int = 0, min_distance: float = MIN_DISTANCE
+    n: int, seed: int = 0, min_distance: float = MIN_DISTANCE, relatives: int = 1
 ) -> list[AircraftClass]:
     """Draw n classes: variants of a few airframes, none too close to another.
 
-    As with real aircraft, several classes share an airframe and differ in proportions: without
-    relatives most unknowns would be easy to tell. There are n / :data:`RELATIVES` airframes, drawn
-    uniformly; a variant keeps tail and engines and moves every other parameter by up to
-    :data:`VARIATION` of its range. Chance decides which classes of an airframe come early in the
-    list, so known and unknown classes are of one kind.
+    As with real aircraft, several classes share an airframe and differ in proportions. There are
+    n / ``relatives`` airframes, drawn uniformly; a variant keeps tail and engines and moves every
+    other parameter by up to :data:`VARIATION` of its range. Chance decides which classes of an
+    airframe come early in the list, so known and unknown classes are of one kind.
 
     Parameters
     ----------
@@ -170,6 +153,8 @@ def aircraft_classes(
     seed : int
     min_distance : float
         Least :func:`class_distance` of any two classes.
+    relatives : int
+        How many classes share an airframe on average.
 
     Raises
     ------
@@ -177,7 +162,7 @@ def aircraft_classes(
         So many classes cannot be kept so far apart.
     """
     generator = _generator(seed, "classes")
-    airframes = [_random_airframe(generator) for _ in range(math.ceil(n / RELATIVES))]
+    airframes = [_random_airframe(generator) for _ in range(math.ceil(n / relatives))]
     classes: list[AircraftClass] = []
     for _ in range(200 * n):
         if len(classes) == n:

@@ -107,3 +107,21 @@ def open_set_split(
         test_unknown=torch.as_tensor(np.flatnonzero(~is_known)),
         targets=torch.as_tensor(targets),
     )
+
+
+def long_tail_sizes(n_classes: int, n_max: int, n_min: int) -> list[int]:
+    """Class sizes n_k = max(n_min, round(n_max / k)) for k = 1, ..., n_classes (Zipf's law).
+
+    Raises
+    ------
+    EccvkitError
+        Not 1 <= n_min <= n_max.
+
+    Examples
+    --------
+    >>> long_tail_sizes(5, 100, 30)
+    [100, 50, 33, 30, 30]
+    """
+    if not 1 <= n_min <= n_max:
+        raise EccvkitError(f"need 1 <= n_min <= n_max, got n_min={n_min} and n_max={n_max}")
+    return [max(n_min, round(n_max / k)) for k in range(1, n_classes + 1)]

@@ -86,7 +86,7 @@ class ConvNet(nn.Module):
     ) -> None:
         super().__init__()
         self.blocks = nn.Sequential(
-            *(_block(c_in, c_out) for c_in, c_out in pairwise((in_channels, *channels)))
+            *(conv_block(c_in, c_out) for c_in, c_out in pairwise((in_channels, *channels)))
         )
         self.projection = nn.Identity() if dim is None else nn.Linear(channels[-1], dim)
         self.out_features = channels[-1] if dim is None else dim
@@ -96,7 +96,8 @@ class ConvNet(nn.Module):
         return self.projection(self.blocks(x).mean(dim=(2, 3)))
 
 
-def _block(in_channels: int, out_channels: int) -> nn.Sequential:
+def conv_block(in_channels: int, out_channels: int) -> nn.Sequential:
+    """3x3 convolution, batch normalisation, ReLU, and max-pooling that halves each side."""
     # The convolution has no bias: the mean that BN subtracts would cancel it.
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),

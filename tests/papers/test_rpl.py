@@ -196,6 +196,45 @@ def test_unknown_classes_never_reach_training(quick):
     assert task.train[1].max().item() == quick.known - 1
 
 
+def test_long_tailed_digits_have_the_sizes_of_zipf():
+    counts = torch.bincount(rpl.load(rpl.TAIL_PRESETS["lab"], 0).train[1]).tolist()
+    assert counts == [120, 60, 40, 30, 24, 20]
+    balanced, tailed = (rpl.load(p["lab"], 0) for p in (rpl.PRESETS, rpl.TAIL_PRESETS))
+    assert torch.equal(balanced.test[0], tailed.test[0])
+
+
+def test_aircraft_arms_share_views_and_every_class_is_tested_equally(quick):
+    config = rpl.AIRCRAFT_PRESETS["smoke"]
+    task = rpl.load(config, 1)
+    assert torch.equal(task.train[0], rpl.load(config, 1).train[0])
+    counts = torch.bincount(task.train[1]).tolist()
+    assert counts[0] == config.tail_max and counts[-1] == config.tail_min
+    assert set(torch.bincount(task.test[1]).tolist()) == {50}
+    assert task.outsiders[1].min().item() == config.known
+
+
+def test_published_data_follow_the_official_split(tmp_path):
+    import struct
+    from dataclasses import replace
+
+    def write(name, array):
+        header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+        (tmp_path / name).write_bytes(header + array.numpy().tobytes())
+
+    for part, n in (("train", 60), ("t10k", 20)):
+        write(f"{part}-images-idx3-ubyte", torch.full((n, 28, 28), 255, dtype=torch.uint8))
+        write(f"{part}-labels-idx1-ubyte", (torch.arange(n) % 10).to(torch.uint8))
+    config = replace(
+        rpl.PRESETS["smoke"], data="mnist", data_dir=str(tmp_path), encoder="conv", image_size=16,
+        epochs=1,
+    )  # fmt: skip
+    task = rpl.load(config, 0)
+    assert task.train[0].shape == (36, 1, 16, 16) and task.train[0].min().item() == 1.0
+    assert len(task.test[0]) == 12 and len(task.outsiders[0]) == 8
+    assert {int(n) for n in task.names}.isdisjoint(task.outsiders[1].tolist())
+    assert 0 <= rpl.run(config, "RPL", 0)["auroc"] <= 1
+
+
 def test_run_is_deterministic_and_keeps_the_artefacts(quick):
     keep = {}
     first = rpl.run(quick, "RPL", 1, keep=keep)
@@ -239,8 +278,8 @@ def test_unknown_variant_arm_data_and_encoder_name_the_valid_ones(quick):
         rpl.run(quick, "RLP", 0)
     with pytest.raises(UnknownName, match="Valid: softmax, gcpl"):
         rpl.build(quick, "openmax")
-    with pytest.raises(UnknownName, match="digits, aircraft"):
-        rpl.load(replace(quick, data="mnist"), 0)
+    with pytest.raises(UnknownName, match="digits, aircraft, mnist"):
+        rpl.load(replace(quick, data="minst"), 0)
     with pytest.raises(UnknownName, match="encoder"):
         rpl.build(replace(quick, encoder="vgg"), "rpl")
 
@@ -255,9 +294,13 @@ def test_every_claim_can_be_judged_on_the_variants_it_names():
         return metrics | {"margin": known - lam, "norm ratio": 1.5}
 
     study = run_study(fake, None, rpl.VARIANTS, [0, 1, 2])
-    verdicts = {v.claim.id: v.verdict for v in judge((*rpl.CLAIMS, *rpl.TAIL_CLAIMS), study)}
+    verdicts = {
+        v.claim.id: v.verdict
+        for v in judge((*rpl.CLAIMS, *rpl.TAIL_CLAIMS, *rpl.AIRCRAFT_CLAIMS), study)
+    }
     assert set(verdicts) == {
         "C1a", "C1b", "C1c", "C1d", "C2a", "C2b", "C3a", "C3b", "C3c", "C4", "C5a", "C5b", "C5c",
+        "C6a", "C6b", "C6c",
     }  # fmt: skip
     # In the fake, lambda = 0 ties with softmax and GCPL with RPL: those two must not come out.
     expected_open = {"C1d", "C2b"}

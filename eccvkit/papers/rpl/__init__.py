@@ -13,8 +13,8 @@ Where the paper is silent (its supplement is not available to us), we chose:
 
 * gamma = 1, points drawn from N(0, 0.1^2), margins start at 0, Adam with rate 1e-3; margins have a
   rate of their own (2e-2), because with 1e-3 they are still climbing when training ends.
-* RPL++ adds the prototype loss of GCPL with the weight that GCPL uses (1, the best of 0.001 to 1 for
-  both on partitions that no claim is judged on); it classifies and rejects by the reciprocal
+* RPL++ adds the prototype loss of GCPL with the weight that GCPL uses (1, the best of 0.001 to 1
+  for both on partitions that no claim is judged on); it classifies and rejects by the reciprocal
   points alone.
 * Distances are those of Eq. 4; ``normalise=True`` divides them by the feature dimension.
 * The softmax and GCPL arms reject by their largest class probability; RPL by Eq. 11. Both
@@ -24,7 +24,8 @@ No weight decay anywhere: it would hide that features grow without limit when la
 
 Modules, in reading order: :mod:`~eccvkit.papers.rpl.method` (the equations),
 :mod:`~eccvkit.papers.rpl.config`, :mod:`~eccvkit.papers.rpl.arms` (networks),
-:mod:`~eccvkit.papers.rpl.experiment` (data, training, variants, claims).
+:mod:`~eccvkit.papers.rpl.tasks` (data), :mod:`~eccvkit.papers.rpl.experiment` (training,
+evaluation, variants, claims).
 """
 
 from eccvkit.papers.rpl.arms import (
@@ -35,8 +36,9 @@ from eccvkit.papers.rpl.arms import (
     build,
     prototype_loss,
 )
-from eccvkit.papers.rpl.config import PAPER, PRESETS, TAIL_PRESETS, Config
+from eccvkit.papers.rpl.config import AIRCRAFT_PRESETS, PAPER, PRESETS, TAIL_PRESETS, Config
 from eccvkit.papers.rpl.experiment import (
+    AIRCRAFT_CLAIMS,
     CLAIMS,
     CLASSES_AXIS,
     LAMBDA_AXIS,
@@ -47,10 +49,8 @@ from eccvkit.papers.rpl.experiment import (
     TAIL_CLAIMS,
     TAIL_VARIANTS,
     VARIANTS,
-    Task,
     embed,
     evaluate,
-    load,
     run,
     train,
 )
@@ -62,8 +62,11 @@ from eccvkit.papers.rpl.method import (
     point_distances,
     rpl_loss,
 )
+from eccvkit.papers.rpl.tasks import Task, load
 
 __all__ = [
+    "AIRCRAFT_CLAIMS",
+    "AIRCRAFT_PRESETS",
     "CLAIMS",
     "CLASSES_AXIS",
     "LAMBDA_AXIS",

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eccvkit.errors import unknown
-from eccvkit.nn import ConvNet, NealEncoder, WideResNet, mlp
+from eccvkit.nn import NealEncoder, WideResNet, conv_block, mlp
 from eccvkit.papers.rpl.config import Config
 from eccvkit.papers.rpl.method import class_distances, known_score, rpl_loss
 
@@ -133,13 +133,18 @@ class OpenSetNet(nn.Module):
 #: Encoders by name; each maps images to ``config.dim`` features.
 ENCODERS: dict[str, Callable[[Config], nn.Module]] = {
     "mlp": lambda c: nn.Sequential(nn.Flatten(), mlp([64, 128, 128, c.dim])),
-    "conv": lambda c: ConvNet(in_channels=1, dim=c.dim),
-    "neal": lambda c: NealEncoder(in_channels=1, dim=c.dim),
+    "conv": lambda c: nn.Sequential(
+        conv_block(c.channels, 16),
+        conv_block(16, 32),
+        nn.Flatten(),
+        mlp([32 * (c.image_size // 4) ** 2, 128, c.dim]),
+    ),
+    "neal": lambda c: NealEncoder(in_channels=c.channels, dim=c.dim),
     "wrn-16-4": lambda c: nn.Sequential(
-        wrn := WideResNet(16, 4, in_channels=1, num_classes=None),
+        wrn := WideResNet(16, 4, in_channels=c.channels, num_classes=None),
         nn.Linear(wrn.out_features, c.dim),
     ),
-    "wrn-40-4": lambda c: WideResNet(40, 4, in_channels=3, num_classes=None),
+    "wrn-40-4": lambda c: WideResNet(40, 4, in_channels=c.channels, num_classes=None),
 }
 
 
