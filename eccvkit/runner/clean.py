@@ -90,10 +90,10 @@ def refuse_unfit(notebook: NotebookNode, name: str, private: tuple[Path, ...] = 
                 found = local.search(text) or _HOMES.search(text)
                 if found:
                     raise EccvkitError(f"{where} shows the path {found[0]}: print no paths")
-                found = re.search(r"\w*Warning:.*", text)
-                if found:
+                warning = next((w for w in text.splitlines() if "Warning:" in w), None)
+                if warning:
                     raise EccvkitError(
-                        f"{where} shows {found[0][:80]!r}: mend its cause or catch it there"
+                        f"{where} shows {warning.strip()[:80]!r}: mend its cause or catch it there"
                     )
     size = len(nbformat.writes(notebook).encode())
     if size > MAX_BYTES:

@@ -42,6 +42,9 @@ ENGINE = "eccvkit"
 #: Seconds a kernel may take to answer for the first time.
 START_TIMEOUT = 120
 
+#: Systems allow about 104 characters for the name of a socket; a number is appended to ours.
+MAX_SOCKET_PATH = 100
+
 #: Reason of :meth:`Session.stop` that makes the run a failed one instead of an interrupted one.
 TIMEOUT = "timeout"
 
@@ -108,11 +111,7 @@ class Session:
         self.token = uuid.uuid4().hex
         self.private = Path(tempfile.mkdtemp(prefix="eccvkit-"))
         self.log = self.private / "kernel.log"
-        self.environment = {
-            **os.environ,
-            **process.thread_environment(threads),
-            process.MARK: self.token,
-        }
+        self.environment = kernel_environment(threads, self.token)
         self.notebook: NotebookNode | None = None
         self.cell = 0
         self.kernel: subprocess.Popen | None = None
@@ -167,6 +166,21 @@ class Session:
         shutil.rmtree(self.private, ignore_errors=True)
 
 
+def kernel_environment(threads: int, token: str) -> dict[str, str]:
+    """Build the environment of a kernel: ours, its thread share, and the mark of its run."""
+    environment = {
+        **os.environ,
+        **process.thread_environment(threads),
+        process.MARK: token,
+    }
+    # Inherited from a script or test runner it would keep figures out of the notebook.
+    environment.pop("MPLBACKEND", None)
+    # The kernel works in a folder of its own, where a relative path would lead nowhere.
+    if environment.get("ECCVKIT_DATA"):
+        environment["ECCVKIT_DATA"] = str(Path(environment["ECCVKIT_DATA"]).absolute())
+    return environment
+
+
 class _ThisPython(KernelSpecManager):
     """Every kernel is this interpreter, whatever kernelspecs are installed on the machine."""
 
@@ -191,11 +205,12 @@ class _Client(PapermillNotebookClient):
             kernel_spec_manager=_ThisPython(),
             connection_file=str(self.session.private / "kernel.json"),
         )
-        if os.name == "posix":
+        sockets = str(self.session.private / "kernel")
+        if os.name == "posix" and len(sockets) < MAX_SOCKET_PATH:
             # Socket files in a private folder: no ports for two kernels to fight over, and
             # nothing that another user of the machine could connect to.
             self.km.transport = "ipc"
-            self.km.ip = str(self.session.private / "kernel")
+            self.km.ip = sockets
         return self.km
 
     async def async_start_new_kernel(self, **kwargs: Any) -> None:

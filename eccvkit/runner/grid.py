@@ -31,7 +31,7 @@ MAX_RUNS = 10_000
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 _INT = re.compile(r"[-+]?\d+")
 _FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
-_RANGE = re.compile(r"([-+]?[\d.]*\d)\.\.([-+]?[\d.]*\d)(?:\.\.([-+]?[\d.]*\d))?")
+_RANGE = re.compile(r"N\.\.N(?:\.\.N)?".replace("N", r"([-+]?\d+(?:\.\d+)?)"))
 _PAIRS = {"[": "]", "{": "}", "(": ")"}
 
 
@@ -99,7 +99,7 @@ def parse_values(text: str) -> list[Any]:
     return values
 
 
-def _parse_range(item: str, span: re.Match[str]) -> range:
+def _parse_range(item: str, span: re.Match[str]) -> list[int]:
     parts = [p for p in span.groups() if p is not None]
     if not all(_INT.fullmatch(p) for p in parts):
         raise EccvkitError(
@@ -107,12 +107,12 @@ def _parse_range(item: str, span: re.Match[str]) -> range:
             "or list the values with commas"
         )
     start, stop, step = (*map(int, parts), 1)[:3]
-    values = range(start, stop + (1 if step > 0 else -1), step) if step else range(0)
-    if not values:
+    count = (stop - start) // step + 1 if step else 0
+    if count < 1:
         raise EccvkitError(f"range {item!r} is empty: write START..STOP with START <= STOP")
-    if len(values) > MAX_RUNS:
+    if count > MAX_RUNS:
         raise EccvkitError(f"range {item!r} has more than {MAX_RUNS} values: make it shorter")
-    return values
+    return [start + i * step for i in range(count)]
 
 
 def _split_commas(text: str) -> list[str]:

@@ -38,8 +38,20 @@ class _MathMLRenderer(IPythonRenderer):
         return to_mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", block=True)
 
 
+def _is_for_people(output: NotebookNode) -> bool:
+    """Whether an output shows something without a kernel: no widget view, not only JSON."""
+    data = output.get("data")
+    if data is None:
+        return True
+    # Where emit() was given nothing to show, the text names the MIME type.
+    mute = any(
+        mime in data and f"<{mime}>" == data.get("text/plain") for mime in (CLAIMS, TABLE, RUN)
+    )
+    return WIDGET_VIEW not in data and not (mute and "text/html" not in data)
+
+
 class _DropWidgets(Preprocessor):
-    """Remove widgets, view and state, and the JSON that is for machines only."""
+    """Remove widgets, view and state, and outputs for machines only."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         nb.metadata.pop("widgets", None)
@@ -49,10 +61,7 @@ class _DropWidgets(Preprocessor):
         self, cell: NotebookNode, resources: dict, index: int
     ) -> tuple[NotebookNode, dict]:
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
-            for output in cell.outputs:
-                for mime in (CLAIMS, TABLE, RUN):
-                    output.get("data", {}).pop(mime, None)
+            cell.outputs = [o for o in cell.outputs if _is_for_people(o)]
         return cell, resources
 
 
