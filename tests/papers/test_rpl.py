@@ -311,3 +311,30 @@ def test_axes_are_in_ascending_order():
     for axis in (LAMBDA_AXIS, CLASSES_AXIS, POINTS_AXIS):
         assert list(axis.values()) == sorted(axis.values())
         assert set(axis) <= set(rpl.VARIANTS)
+
+
+def test_feature_plane_shows_points_prototypes_and_margins(quick):
+    from dataclasses import replace
+
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from eccvkit.papers.rpl.pictures import feature_plane, score_histogram
+
+    flat = replace(quick, dim=2, known=4)
+    keep = {}
+    rpl.run(flat, "RPL", 0, keep=keep)
+    figure, (left, right) = plt.subplots(1, 2)
+    feature_plane(left, keep["net"], keep["task"], margins=True)
+    radii = [p.get_radius() for p in left.patches]
+    expected = keep["net"].head.margins.clamp(min=0).sqrt().tolist()
+    assert radii == pytest.approx(expected)
+    score_histogram(right, keep["net"], keep["task"], "distance")
+    assert right.get_legend_handles_labels()[1] == ["known", "unknown"]
+    keep = {}
+    rpl.run(quick, "GCPL", 0, keep=keep)
+    with pytest.raises(Exception, match="use dim=2"):
+        feature_plane(left, keep["net"], keep["task"])
+    plt.close(figure)
