@@ -48,9 +48,7 @@ def main() -> None:
         code = app(standalone_mode=False)
     except EccvkitError as error:
         code = _complain(str(error))
-    except typer.Abort:
-        code = 130
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         print("eccvkit: interrupted; finished runs are kept", file=sys.stderr)
         code = 130
     except Exception as error:
@@ -201,9 +199,10 @@ def run(
     with follow(console, specs, replaced) as listener:
         result = run_all(specs, out, jobs=jobs, timeout=timeout, listener=listener)
     _print_verdicts(console, result.records)
-    page, _, problems = build_report(out)
-    _print_problems(problems)
-    console.print(f"report: {page}", soft_wrap=True)
+    if result.records:
+        page, _, problems = build_report(out)
+        _print_problems(problems)
+        console.print(f"report: {page}", soft_wrap=True)
     if not result.ok:
         raise typer.Exit(1)
 
@@ -269,6 +268,8 @@ def _print_verdicts(console: Console, records: list[Record]) -> None:
 
     colors = {"reproduced": "green", "leaning": "cyan", "contradicted": "red"}
     table = Table("Run", "Claim", "Ours", "Effect [95%]", "Verdict", box=None, pad_edge=False)
+    for index in (0, 4):
+        table.columns[index].no_wrap = True
     for record in records:
         for claim in record.claim_rows:
             color = colors.get(claim["verdict"], "yellow")

@@ -55,6 +55,9 @@ _LOG = logging.getLogger("eccvkit.kernel")
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
 
+# Papermill warns of parameters it cannot read; ours are checked before (see notebook.parameters).
+logging.getLogger("papermill").setLevel(logging.ERROR)
+
 
 class Interrupted(Exception):
     """The run was stopped on request; it leaves no record."""

@@ -16,7 +16,6 @@ import eccvkit
 from eccvkit.outputs import Facts, Figure, collect
 from eccvkit.runner import process
 from eccvkit.runner.engine import OnCell, Outcome, Session, run_notebook
-from eccvkit.runner.page import render_page
 from eccvkit.runner.record import (
     NOTEBOOK,
     PAGE,
@@ -86,6 +85,9 @@ def execute(
         outcome = run_notebook(spec.notebook, spec.overrides, session)
         if not any(scratch.iterdir()):
             scratch.rmdir()
+        # nbconvert takes a second to import: not before the first kernel works (see the pool).
+        from eccvkit.runner.page import render_page
+
         facts = collect(outcome.notebook)
         record = _record(spec, outcome, facts, started, threads)
         _write_thumbnail(facts.thumbnail, folder, record)

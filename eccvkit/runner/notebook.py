@@ -16,6 +16,9 @@ from eccvkit.volume import find, notebooks_dir, papers
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+#: MIME type of an interactive widget in a cell's output.
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
 #: Stands for a default that is computed (``steps = 2 * 50``): only the kernel knows its value.
 COMPUTED = object()
 
@@ -80,6 +83,8 @@ def locate(name: str) -> Path:
     paper = find(name)
     stored = notebooks_dir() / f"{paper.stem}.ipynb"
     if not stored.is_file():
+        if paper.status == "ready":
+            raise EccvkitError(f"notebook {stored} is missing: restore it from version control")
         ready = ", ".join(p.slug for p in papers() if p.status == "ready")
         raise EccvkitError(
             f"paper {paper.slug!r} has no notebook {stored.name} yet; ready: {ready or 'none'}"

@@ -19,10 +19,10 @@ from nbformat import NotebookNode
 
 from eccvkit.outputs import CLAIMS, RUN, TABLE
 from eccvkit.runner.mathml import to_mathml
+from eccvkit.runner.notebook import WIDGET_VIEW
 from eccvkit.runner.record import Record
 
 TEMPLATES = Path(__file__).parent / "templates"
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class _MathMLRenderer(IPythonRenderer):

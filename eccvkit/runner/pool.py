@@ -127,6 +127,7 @@ def run_all(
     result = Result()
     with ThreadPoolExecutor(jobs, thread_name_prefix="run") as pool:
         try:
+            threading.Thread(target=_warm_up).start()
             futures = {pool.submit(one, spec): spec for spec in specs}
             _wait(futures, result, listener)
         except BaseException:
@@ -138,7 +139,13 @@ def run_all(
             raise
     order = {spec.label: i for i, spec in enumerate(specs)}
     result.records.sort(key=lambda record: order[record.label])
+    result.lost.sort(key=lambda lost: order[lost[0].label])
     return result
+
+
+def _warm_up() -> None:
+    """Import what the first finished run will need, while its kernel still works."""
+    import eccvkit.runner.page  # noqa: F401
 
 
 def _wait(futures: dict[Future, RunSpec], result: Result, listener: Listener) -> None:

@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from eccvkit.errors import EccvkitError
 from eccvkit.runner.clean import clean, refuse_unfit
-from eccvkit.runner.page import WIDGET_VIEW
+from eccvkit.runner.notebook import WIDGET_VIEW
 
 from .conftest import Runs, eccvkit, write_notebook
 

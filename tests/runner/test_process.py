@@ -17,7 +17,8 @@ def test_a_child_that_left_the_tree_is_found_by_its_mark():
     environment = {**os.environ, process.MARK: "token-of-this-test"}
     # The shell dies at once: its child belongs to nobody's tree any more.
     quiet = "stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL"
-    script = f"import subprocess; print(subprocess.Popen({SLEEP!r}, start_new_session=True, {quiet}).pid)"
+    child = f"subprocess.Popen({SLEEP!r}, start_new_session=True, {quiet})"
+    script = f"import subprocess; print({child}.pid)"
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )

@@ -1,0 +1,1 @@
+"""Measured bars of the project: ``python -m benchmarks [NAME...]`` (``make bench``)."""
