@@ -48,14 +48,15 @@ def main() -> None:
         code = app(standalone_mode=False)
     except EccvkitError as error:
         code = _complain(str(error))
-    except (KeyboardInterrupt, typer.Abort):
-        print("eccvkit: interrupted; finished runs are kept", file=sys.stderr)
+    except KeyboardInterrupt:  # recent versions of typer return 130 instead
         code = 130
     except Exception as error:
         # Usage errors of typer: the same one line as everybody else's.
         if not hasattr(error, "format_message"):
             raise
         code = _complain(f"{error.format_message()} See eccvkit --help.")
+    if code == 130:
+        print("eccvkit: interrupted; finished runs are kept", file=sys.stderr)
     sys.exit(code)
 
 
