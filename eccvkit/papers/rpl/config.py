@@ -77,7 +77,7 @@ TAIL_PRESETS: dict[str, Config] = {
 }
 
 _AIRCRAFT = Config(
-    data="aircraft", encoder="conv", known=12, image_size=16, tail_max=200, epochs=40
+    data="aircraft", encoder="conv", known=12, image_size=16, tail_max=200, epochs=80
 )
 
 #: The same on procedural aircraft, twelve known classes of which most are rare.

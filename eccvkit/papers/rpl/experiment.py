@@ -223,7 +223,7 @@ CLAIMS: tuple[Claim, ...] = (
         Difference("accuracy", "RPL", "softmax", tolerance=0.01),
         paper="88.8 against 85.7 (Air-300)",
         source="Table 2",
-        unit="accuracy",
+        unit="accuracy, tolerance added",
     ),
     Claim(
         "C1c",
