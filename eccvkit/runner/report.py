@@ -105,6 +105,7 @@ def render_report(records: Sequence[Record], problems: Sequence[DataError] = ())
         problems=[str(p) for p in problems],
         groups=group_by_seed(records),
         totals=verdict_totals(records),
+        verdicts=VERDICTS,
         failed=sum(r.status == "failed" for r in records),
         seconds=sum(r.seconds for r in records),
         built=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from eccvkit.errors import EccvkitError, unknown
@@ -117,7 +118,9 @@ def _spec(notebook: Notebook, point: Mapping[str, Any]) -> RunSpec:
         if name not in notebook.parameters:
             raise unknown(f"parameter of {notebook.stem}", name, notebook.parameters)
     defaults = {p.name: p.default for p in notebook.parameters.values()}
-    overrides = {name: _coerce(name, value, defaults[name]) for name, value in point.items()}
+    overrides = {
+        name: _absolute(name, _coerce(name, value, defaults[name])) for name, value in point.items()
+    }
     _check_contract(overrides)
     shown = {n: p.source if p.default is COMPUTED else p.default
              for n, p in notebook.parameters.items()}  # fmt: skip
@@ -145,6 +148,16 @@ def _coerce(name: str, value: Any, default: Any) -> Any:
         f"parameter {name!r} takes {_KINDS[kind]} (default {default!r}), not {value!r}"
         + (f": quote it, as in '{name}=\"{value}\"'" if kind is str else "")
     )
+
+
+def _absolute(name: str, value: Any) -> Any:
+    """Make the value of a parameter ``*_dir`` or ``*_path`` absolute.
+
+    The kernel works in a folder of its own, where a path relative to ours would lead nowhere.
+    """
+    if name.endswith(("_dir", "_path")) and isinstance(value, str) and value:
+        return str(Path(value).expanduser().absolute())
+    return value
 
 
 def _check_contract(overrides: Mapping[str, Any]) -> None:

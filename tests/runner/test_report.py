@@ -103,7 +103,12 @@ def test_runs_with_pictures_verdicts_and_errors(report):
     assert good.img["alt"] == 'A "grey" <plane>'
     assert (out / good.img["src"]).is_file()
     assert (out / good.h3.a["href"]).is_file()
-    assert [c.get_text() for c in good.select(".chip")] == ["reproduced", "not judged"]
+    assert [c.get_text() for c in good.select("p.chips .chip")] == [
+        "C1 reproduced",
+        "C2 not judged",
+    ]
+    details = " ".join(good.details.get_text(" ", strip=True).split())
+    assert "C1 Ours [beats] theirs reproduced ours 0.95 against 0.85" in details
     assert "lam 0.25" in " ".join(good.get_text(" ", strip=True).split())
     failed = next(a for a in soup.select("article.run") if "broken/smoke-seed0" in a.get_text())
     assert failed.select_one(".error").get_text() == "ValueError: the first line"

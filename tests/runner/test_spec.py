@@ -109,6 +109,15 @@ def test_whole_floats_are_whole_numbers(chapter):
     assert isinstance(one(chapter, steps=1e3).parameters["steps"], int)
 
 
+def test_folders_are_made_absolute(tmp_path, monkeypatch):
+    source = 'data_dir = ""\ncache_path = "x"\ntag = ""'
+    notebook = inspect(write_notebook(tmp_path / "a.ipynb", [], source))
+    monkeypatch.chdir(tmp_path)
+    spec = one(notebook, data_dir="sets/mnist", tag="sets/mnist")
+    assert spec.overrides == {"data_dir": str(tmp_path / "sets" / "mnist"), "tag": "sets/mnist"}
+    assert one(notebook, data_dir="").overrides == {"data_dir": ""}
+
+
 def test_two_notebooks_with_one_folder(chapter, tmp_path):
     twin = inspect(write_notebook(tmp_path / "chapter.ipynb", []))
     with pytest.raises(EccvkitError, match="would share the folder chapter"):
