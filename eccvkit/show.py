@@ -48,6 +48,7 @@ def paper_card(slug: str, learn: Sequence[str], claims: Iterable[Claim] = ()) ->
     minutes = ", ".join(f"{p} {paper.minutes[p]:g} min" for p in PRESETS if p in paper.minutes)
     related = ", ".join(find(s).stem for s in paper.related)
     rows = {
+        "Paper": f"<b>{html.escape(paper.title)}</b>",
         "Authors": html.escape(", ".join(paper.authors)),
         "In": f"Computer Vision - ECCV 2020, Part III, LNCS 12348{pages}; doi {paper.doi}",
         "Idea": html.escape(paper.idea),
@@ -63,8 +64,7 @@ def paper_card(slug: str, learn: Sequence[str], claims: Iterable[Claim] = ()) ->
         for name, value in rows.items()
         if value
     )
-    title = f"<h2>{paper.number}. {html.escape(paper.title)}</h2>"
-    display(HTML(f"{title}<table>{body}</table>"))
+    display(HTML(f"<table>{body}</table>"))
 
 
 def _items(texts: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from eccvkit.claims import judge
-from eccvkit.errors import UnknownName
+from eccvkit.errors import EccvkitError, UnknownName
 from eccvkit.nn import WideResNet, count_parameters
 from eccvkit.papers import rpl
 from eccvkit.papers.rpl.experiment import CLASSES_AXIS, LAMBDA_AXIS, POINTS_AXIS
@@ -159,6 +159,16 @@ def test_full_size_parameter_counts():
     # The linear head (256 x 10 + 10) gives way to N x M x 256 coordinates and N margins.
     n, m = rpl.PAPER.known, rpl.PAPER.points
     assert count_parameters(net) == 8_949_210 - 2_570 + n * m * 256 + n
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [({"dim": 0}, "dim is 0"), ({"gamma": -1.0}, "gamma is -1"), ({"lam": -0.1}, "Eq. 10"),
+     ({"lr": float("nan")}, "lr is nan"), ({"epochs": -3}, "epochs is -3")],
+)  # fmt: skip
+def test_impossible_configurations_are_refused_in_one_line(change, text):
+    with pytest.raises(EccvkitError, match=text):
+        rpl.Config(**change)
 
 
 # ---- experiment ----------------------------------------------------------------------
@@ -335,6 +345,6 @@ def test_feature_plane_shows_points_prototypes_and_margins(quick):
     assert right.get_legend_handles_labels()[1] == ["known", "unknown"]
     keep = {}
     rpl.run(quick, "GCPL", 0, keep=keep)
-    with pytest.raises(Exception, match="use dim=2"):
+    with pytest.raises(EccvkitError, match="use dim=2"):
         feature_plane(left, keep["net"], keep["task"])
     plt.close(figure)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from eccvkit.errors import EccvkitError
+
 
 @dataclass(frozen=True)
 class Config:
@@ -62,6 +64,16 @@ class Config:
     channels: int = 1
     tail_max: int = 0
     tail_min: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("known", "dim", "points", "epochs", "batch_size", "seeds", "image_size"):
+            if getattr(self, name) < 1:
+                raise EccvkitError(f"{name} is {getattr(self, name)}: use a whole number above 0")
+        for name in ("gamma", "lr", "margin_lr"):
+            if not getattr(self, name) > 0:
+                raise EccvkitError(f"{name} is {getattr(self, name)}: use a number above 0")
+        if not self.lam >= 0:
+            raise EccvkitError(f"lam is {self.lam}: the weight of Eq. 10 is 0 or more")
 
 
 #: Open set identification on real digits (Table 1, Figs. 4 and 5).
