@@ -6,6 +6,7 @@ allow for a slower or a busy one.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import subprocess
@@ -22,6 +23,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from eccvkit.claims import Claim
 from eccvkit.outputs import collect
+from eccvkit.runner.process import resident_bytes, tree
 from eccvkit.volume import find, notebooks_dir, papers
 
 from . import contract
@@ -72,21 +74,13 @@ def measure(command: list[str], cwd: Path, log: Path, limit: float) -> Usage:
         process = psutil.Popen(command, cwd=cwd, stdout=stream, stderr=stream)
         try:
             while process.poll() is None and time.perf_counter() - start < limit:
-                memory = max(memory, sum(map(resident, process.children(recursive=True))))
+                memory = max(memory, resident_bytes(tree(process.pid)[1:]))
                 time.sleep(0.1)
         finally:
-            for left in (
-                [*process.children(recursive=True), process] if process.is_running() else []
-            ):
-                left.kill()
+            for left in reversed(tree(process.pid)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    left.kill()
     return Usage(process.wait(), time.perf_counter() - start, memory)
-
-
-def resident(process: psutil.Process) -> int:
-    try:
-        return process.memory_info().rss
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def test_measure_sees_the_memory_of_a_child(tmp_path):
