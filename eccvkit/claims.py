@@ -44,16 +44,17 @@ class Effect(Protocol):
         """Effect of each seed, indexed by seed."""
         ...
 
-    def describe(self, study: Study) -> str:
-        """Our numbers in words, for the verdict table."""
+    def describe(self, study: Study, scale: float = 1.0) -> str:
+        """Our numbers in words, for the verdict table; ``scale`` is the claim's."""
         ...
 
 
 _SIGN = {"higher": 1.0, "lower": -1.0}
 
 
-def _mean(study: Study, metric: str, variant: str) -> float:
-    return float(study.values(metric, variant).mean())
+def _mean(study: Study, metric: str, variant: str, scale: float) -> str:
+    value = scale * float(study.values(metric, variant).mean())
+    return f"{value:.1f}" if scale == 100 else f"{value:.2f}"
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,15 @@ class Difference:
         other = study.values(self.metric, self.than) if isinstance(self.than, str) else self.than
         return _SIGN[self.direction] * (ours - other) + self.tolerance
 
-    def describe(self, study: Study) -> str:
+    def describe(self, study: Study, scale: float = 1.0) -> str:
         """Both means."""
         than = (
-            f"{_mean(study, self.metric, self.than):.3f}"
+            _mean(study, self.metric, self.than, scale)
             if isinstance(self.than, str)
-            else f"bound {self.than:g}"
+            else f"the bound {scale * self.than:g}"
         )
-        return f"{_mean(study, self.metric, self.arm):.3f} against {than}"
+        slack = f", tolerated loss {scale * self.tolerance:g}" if self.tolerance else ""
+        return f"{_mean(study, self.metric, self.arm, scale)} against {than}{slack}"
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,9 @@ class Monotone:
         steps = _SIGN[self.direction] * np.diff(values, axis=0)
         return pd.Series(steps.min(axis=0), index=study.values(self.metric, self.arms[0]).index)
 
-    def describe(self, study: Study) -> str:
+    def describe(self, study: Study, scale: float = 1.0) -> str:
         """The means in order."""
-        return ", ".join(f"{_mean(study, self.metric, arm):.2f}" for arm in self.arms)
+        return ", ".join(_mean(study, self.metric, arm, scale) for arm in self.arms)
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,11 @@ class Spread:
         index = study.values(self.metric, self.arms[0]).index
         return pd.Series(self.below - np.ptp(values, axis=0), index=index)
 
-    def describe(self, study: Study) -> str:
+    def describe(self, study: Study, scale: float = 1.0) -> str:
         """The means and the mean spread."""
-        means = ", ".join(f"{_mean(study, self.metric, arm):.3f}" for arm in self.arms)
-        spread = self.below - float(self.per_seed(study).mean())
-        return f"{means}; spread {spread:.3f}, bound {self.below:g}"
+        means = ", ".join(_mean(study, self.metric, arm, scale) for arm in self.arms)
+        spread = scale * (self.below - float(self.per_seed(study).mean()))
+        return f"{means}; mean spread {spread:.2g}, bound {scale * self.below:g}"
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,9 @@ class Claim:
     source : str
         Where they stand: "Table 1", "Fig. 5a".
     unit : str
-        Unit of the effect, for example "AUROC".
+        Unit of the effect, for example "points of AUROC".
+    scale : float
+        Factor on our values, so that they stand in the paper's unit (100 for percent).
     exact : bool
         The claim is about a deterministic algorithm: one value decides.
     """
@@ -170,6 +174,7 @@ class Claim:
     paper: str
     source: str
     unit: str = ""
+    scale: float = 1.0
     exact: bool = False
 
 
@@ -211,12 +216,12 @@ def verdict_of(interval: Interval, *, exact: bool = False) -> str:
     >>> verdict_of(Interval(0.05, 0.01, 0.09, 5)), verdict_of(Interval(0.05, -0.01, 0.11, 5))
     ('reproduced', 'leaning')
     """
-    if exact and interval.n >= 1:
+    if interval.n and not np.isfinite(interval.mean):
+        raise EccvkitError("claim: the effect is NaN; a metric of the study is not a number")
+    if exact and interval.n:
         return REPRODUCED if interval.mean > 0 else CONTRADICTED
     if interval.n < 3:
         return NOT_JUDGED
-    if not np.isfinite(interval.mean):
-        raise EccvkitError("claim: the effect is NaN; a metric of the study is not a number")
     if interval.mean > 0:
         return REPRODUCED if interval.low > 0 else LEANING
     return CONTRADICTED if interval.high < 0 else NOT_REPRODUCED
@@ -234,7 +239,10 @@ def judge(claims: Sequence[Claim], study: Study) -> list[Verdict]:
     """
     verdicts = []
     for claim in claims:
-        interval = mean_interval(claim.effect.per_seed(study))
+        effects = claim.scale * claim.effect.per_seed(study)
+        # An exact claim must hold in every case, so its worst one decides.
+        interval = mean_interval([effects.min()] if claim.exact else effects)
         verdict = verdict_of(interval, exact=claim.exact)
-        verdicts.append(Verdict(claim, claim.effect.describe(study), interval, verdict))
+        ours = claim.effect.describe(study, claim.scale)
+        verdicts.append(Verdict(claim, ours, interval, verdict))
     return verdicts

@@ -97,21 +97,26 @@ def check_seed(seed: int) -> int:
     return int(seed)
 
 
+#: Seeds below this one are for pilots: designs are chosen on them and no claim is judged on them.
+FIRST_JUDGED_SEED = 1000
+
+
 def study_seeds(seed: int, count: int) -> list[int]:
     """Return the ``count`` study seeds that belong to a notebook's ``seed``.
 
     Each notebook seed owns a block of 1000, so that runs with different notebook seeds are
-    independent: seed 0 gives 0, 1, 2, ...; seed 3 gives 3000, 3001, ...
+    independent: seed 0 gives 1000, 1001, ...; seed 3 gives 4000, 4001, ... Seeds below 1000 belong
+    to nobody: they are for pilots, so that no design is chosen on what it is judged on.
 
     Examples
     --------
     >>> study_seeds(3, 2)
-    [3000, 3001]
+    [4000, 4001]
     """
     seed = check_seed(seed)
     if not 1 <= count <= 1000:
         raise EccvkitError(f"number of study seeds is {count}: use 1 to 1000")
-    return [1000 * seed + i for i in range(count)]
+    return [FIRST_JUDGED_SEED * (seed + 1) + i for i in range(count)]
 
 
 def seed_everything(seed: int) -> torch.Generator:

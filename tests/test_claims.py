@@ -56,6 +56,22 @@ def test_exact_claims_need_one_value():
     assert verdict_of(Interval(0.0, float("nan"), float("nan"), 1), exact=True) == CONTRADICTED
 
 
+def test_the_worst_case_decides_an_exact_claim():
+    study = study_of({"ours": [5.0, 0.0], "base": [0.0, 1.0]})
+    judged = verdict(Difference("auroc", "ours", "base"), study, exact=True)
+    assert judged.interval.mean == -1.0 and judged.verdict == CONTRADICTED
+    with pytest.raises(EccvkitError, match="NaN"):
+        verdict_of(Interval(float("nan"), 0, 0, 1), exact=True)
+
+
+def test_scale_puts_effect_and_words_into_the_papers_unit():
+    study = study_of({"ours": [0.93] * 3, "base": [0.90] * 3})
+    judged = verdict(Difference("auroc", "ours", "base"), study, scale=100)
+    assert judged.ours == "93.0 against 90.0" and judged.interval.mean == pytest.approx(3.0)
+    spread = verdict(Spread("auroc", ("ours", "base"), below=0.05), study, scale=100)
+    assert spread.ours == "93.0, 90.0; mean spread 3, bound 5"
+
+
 def test_nan_effect_is_an_error_not_a_verdict():
     with pytest.raises(EccvkitError, match="NaN"):
         verdict_of(Interval(float("nan"), float("nan"), float("nan"), 5))
@@ -67,7 +83,7 @@ def test_difference_is_paired_by_seed():
     judged = verdict(Difference("auroc", "ours", "base"), study)
     assert judged.interval.mean == pytest.approx(0.01)
     assert judged.verdict == REPRODUCED
-    assert judged.ours == "0.710 against 0.700"
+    assert judged.ours == "0.71 against 0.70"
 
 
 def test_direction_tolerance_and_bound():

@@ -40,7 +40,8 @@ def test_thread_share(monkeypatch):
 def test_study_seeds_of_different_notebook_seeds_never_meet():
     blocks = [runtime.study_seeds(seed, 10) for seed in range(4)]
     assert len({s for block in blocks for s in block}) == 40
-    assert runtime.study_seeds(0, 3) == [0, 1, 2]
+    assert runtime.study_seeds(0, 3) == [1000, 1001, 1002]
+    assert min(blocks[0]) >= runtime.FIRST_JUDGED_SEED
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "3", True])

@@ -12,7 +12,6 @@ from eccvkit.claims import judge
 from eccvkit.errors import EccvkitError, UnknownName
 from eccvkit.nn import WideResNet, count_parameters
 from eccvkit.papers import rpl
-from eccvkit.papers.rpl.experiment import CLASSES_AXIS, LAMBDA_AXIS, POINTS_AXIS
 from eccvkit.study import run_study
 
 # Three classes, one point each, in the plane: distances of f = (1, 0) are 1, 4 and 2.
@@ -140,6 +139,16 @@ def test_margins_are_learned_one_per_class():
     assert isinstance(head.margins, nn.Parameter) and head.margins.shape == (4,)
 
 
+def test_gcpl_loss_adds_the_weighted_prototype_loss():
+    torch.manual_seed(0)
+    head = rpl.PrototypeHead(rpl.Config(known=3, dim=2, prototype_weight=0.5))
+    f, y = torch.randn(4, 2), torch.tensor([0, 1, 2, 0])
+    own = ((f - head.prototypes[y, 0]) ** 2).sum(dim=1)
+    everyone = ((f[:, None] - head.prototypes[:, 0]) ** 2).sum(dim=2)
+    expected = (own + torch.logsumexp(-everyone, dim=1)).mean() + 0.5 * own.mean()
+    assert head.loss(f, y)["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_rpl_plus_plus_adds_the_weighted_prototype_loss():
     torch.manual_seed(0)
     config = rpl.Config(known=3, dim=2, prototype_weight=0.5)
@@ -171,6 +180,25 @@ def test_impossible_configurations_are_refused_in_one_line(change, text):
         rpl.Config(**change)
 
 
+def test_configure_reaches_all_three_studies():
+    main, tail, aircraft = rpl.configure("lab", epochs=7, n_seeds=2, gamma=0.5, dim=8)
+    for config in (main, tail, aircraft):
+        assert (config.epochs, config.seeds, config.gamma, config.dim) == (7, 2, 0.5, 8)
+    assert (main.data, tail.tail_max, aircraft.data) == ("digits", 120, "aircraft")
+    mnist, *_ = rpl.configure("gpu", data="svhn", data_dir="somewhere")
+    assert (mnist.channels, mnist.image_size, mnist.data_dir) == (3, 32, "somewhere")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [({"preset": "big"}, "unknown preset 'big'"), ({"preset": "lab", "data": "aircraft"}, "digits"),
+     ({"preset": "lab", "epochs": -1}, "epochs is -1"), ({"preset": "lab", "dim": 0}, "dim is 0")],
+)  # fmt: skip
+def test_configure_refuses(arguments, text):
+    with pytest.raises(EccvkitError, match=text):
+        rpl.configure(**arguments)
+
+
 # ---- experiment ----------------------------------------------------------------------
 
 
@@ -180,15 +208,42 @@ def quick():
     return rpl.Config(epochs=3, seeds=3)
 
 
-def test_arms_share_partition_encoder_and_batches(quick):
-    a, b = rpl.load(quick, 7), rpl.load(quick, 7)
-    assert torch.equal(a.train[0], b.train[0]) and a.names == b.names
-    encoders = []
+def test_arms_share_partition_encoder_and_batches(quick, monkeypatch):
+    seen, encoders = {}, {}
     for arm in ("softmax", "gcpl", "rpl", "rpl++"):
-        torch.manual_seed(7)
-        encoders.append(rpl.build(quick, arm).encoder.state_dict())
-    for other in encoders[1:]:
-        assert all(torch.equal(encoders[0][k], other[k]) for k in other)
+        real = rpl.build
+
+        def spy(config, name, *, loss, real=real, arm=arm):
+            net = real(config, name, loss=loss)
+            encoders[arm] = {k: v.clone() for k, v in net.encoder.state_dict().items()}
+            inner = net.head.loss
+
+            def record(features, targets):
+                seen.setdefault(arm, []).append(targets.tolist())
+                return inner(features, targets)
+
+            net.head.loss = record
+            return net
+
+        monkeypatch.setattr("eccvkit.papers.rpl.experiment.build", spy)
+        rpl.train(quick, arm, rpl.load(quick, 7), 7)
+    first = encoders["softmax"]
+    for arm, weights in encoders.items():
+        assert all(torch.equal(first[k], weights[k]) for k in first), arm
+        assert seen[arm] == seen["softmax"], arm
+    assert len(seen["softmax"]) == quick.epochs * 12
+
+
+def test_margins_move_at_their_own_rate(quick):
+    from dataclasses import replace
+
+    task = rpl.load(quick, 0)
+    slow, fast = (
+        rpl.train(replace(quick, margin_lr=rate), "rpl", task, 0)[0].head.margins.detach()
+        for rate in (1e-4, 2e-2)
+    )
+    steps = quick.epochs * 12
+    assert 0 < slow.abs().max() <= steps * 1.5e-4 < fast.min()
 
 
 def test_more_known_classes_are_a_superset_for_the_same_seed(quick):
@@ -206,9 +261,10 @@ def test_unknown_classes_never_reach_training(quick):
     assert task.train[1].max().item() == quick.known - 1
 
 
-def test_long_tailed_digits_have_the_sizes_of_zipf():
-    counts = torch.bincount(rpl.load(rpl.TAIL_PRESETS["lab"], 0).train[1]).tolist()
-    assert counts == [120, 60, 40, 30, 24, 20]
+def test_long_tailed_digits_have_the_sizes_of_zipf_in_random_order():
+    counts = [torch.bincount(rpl.load(rpl.TAIL_PRESETS["lab"], s).train[1]) for s in range(4)]
+    assert all(sorted(c.tolist(), reverse=True) == [120, 60, 40, 30, 24, 20] for c in counts)
+    assert len({c.argmax().item() for c in counts}) > 1
     balanced, tailed = (rpl.load(p["lab"], 0) for p in (rpl.PRESETS, rpl.TAIL_PRESETS))
     assert torch.equal(balanced.test[0], tailed.test[0])
 
@@ -221,6 +277,7 @@ def test_aircraft_arms_share_views_and_every_class_is_tested_equally(quick):
     assert counts[0] == config.tail_max and counts[-1] == config.tail_min
     assert set(torch.bincount(task.test[1]).tolist()) == {50}
     assert task.outsiders[1].min().item() == config.known
+    assert task.strangers.shape[1:] == task.test[0].shape[1:]
 
 
 def test_published_data_follow_the_official_split(tmp_path):
@@ -253,6 +310,50 @@ def test_run_is_deterministic_and_keeps_the_artefacts(quick):
     assert first == second
     assert set(keep) == {"net", "task", "history", "config"}
     assert 0.5 < first["accuracy"] <= 1 and 0 <= first["auroc"] <= 1
+
+
+class TinyHead(nn.Module):
+    """Logits are the feature itself, the score is its sum."""
+
+    def logits(self, features):
+        return features
+
+    def score(self, features):
+        return features.sum(dim=1)
+
+
+def test_evaluate_by_hand():
+    # Features are the images: two classes, four known samples (one wrong), two unknown ones.
+    known = torch.tensor([[4.0, 0.0], [3.0, 0.0], [0.0, 2.0], [1.0, 0.0]])
+    unknown = torch.tensor([[0.5, 0.5], [2.5, 0.0]])
+    task = rpl.Task(
+        train=(known, torch.tensor([0, 0, 0, 1])),
+        test=(known, torch.tensor([0, 0, 1, 1])),
+        outsiders=(unknown, torch.tensor([7, 8])),
+        names=("a", "b"),
+        strangers=torch.tensor([[0.0, 0.1]]),
+    )
+    measured = rpl.evaluate(rpl.OpenSetNet(nn.Identity(), TinyHead()), task)
+    # Scores: knowns 4 3 2 1, unknowns 1 2.5. Pairs won: 2 + 2 + 1 + 0.5 of 8.
+    assert measured["auroc"] == pytest.approx(5.5 / 8)
+    assert measured["accuracy"] == 0.75
+    assert measured["oscr"] == pytest.approx(0.75 * 5 / 6)
+    # Largest probability orders by the gap of the logits: knowns 4 3 2 1, unknowns 0 2.5.
+    assert measured["auroc softmax"] == pytest.approx(6 / 8)
+    # Largest logit: unknowns 0.5 and 2.5.
+    assert measured["auroc logit"] == pytest.approx(6 / 8)
+    # Ranked 4k 3k 2.5u 2k (1k 1u): precision 1, 1, 3/4, then 4/6 for the tied last pair.
+    assert measured["aupr known"] == pytest.approx((1 + 1 + 3 / 4 + 4 / 6) / 4)
+    assert measured["aupr unknown"] < measured["aupr known"]
+    assert measured["fpr95"] == 1.0
+    assert measured["norm known"] == 2.5
+    expected = (0.5**0.5 + 2.5) / 2
+    assert measured["norm unknown"] == pytest.approx(expected)
+    assert measured["norm ratio"] == pytest.approx(2.5 / expected)
+    assert measured["accuracy head"] == 1.0 and measured["accuracy tail"] == 0.5
+    assert measured["auroc strangers"] == 1.0
+    assert measured["norm ratio strangers"] == pytest.approx(25.0)
+    assert "margin" not in measured
 
 
 def test_evaluate_scores_rpl_by_eq_11(quick):
@@ -299,26 +400,32 @@ def test_every_claim_can_be_judged_on_the_variants_it_names():
         changes = rpl.VARIANTS[variant].changes
         lam, known = changes.get("lam", 0.1), changes.get("known", 6)
         good = rpl.VARIANTS[variant].arm != "softmax" and lam > 0
-        auroc = 0.9 + 0.05 * good + 0.01 * (variant == "RPL++") + 0.002 * seed
+        auroc = 0.9 + 0.05 * good + 0.01 * (variant == "RPL++") + 0.002 * (seed - 1)
         metrics = dict.fromkeys(("auroc", "accuracy", "aupr known", "aupr unknown"), auroc)
         return metrics | {"margin": known - lam, "norm ratio": 1.5}
 
     study = run_study(fake, None, rpl.VARIANTS, [0, 1, 2])
-    verdicts = {
-        v.claim.id: v.verdict
-        for v in judge((*rpl.CLAIMS, *rpl.TAIL_CLAIMS, *rpl.AIRCRAFT_CLAIMS), study)
-    }
-    assert set(verdicts) == {
-        "C1a", "C1b", "C1c", "C1d", "C2a", "C2b", "C3a", "C3b", "C3c", "C4", "C5a", "C5b", "C5c",
-        "C6a", "C6b", "C6c",
-    }  # fmt: skip
-    # In the fake, lambda = 0 ties with softmax and GCPL with RPL: those two must not come out.
-    expected_open = {"C1d", "C2b"}
-    assert {k for k, v in verdicts.items() if v != "reproduced"} == expected_open
+    claims = (*rpl.CLAIMS, *rpl.AIRCRAFT_CLAIMS, *rpl.TAIL_CLAIMS)
+    verdicts = {v.claim.id: v.verdict for v in judge(claims, study)}
+    assert list(verdicts) == [
+        "C1a", "C1b", "C1c", "C1d", "C2a", "C2b", "C2c", "C3a", "C3b", "C3c", "C4a", "C4b",
+        "C5a", "C5b", "C5c", "C5d", "C5e", "C5f",
+    ]  # fmt: skip
+    # The fake ties GCPL, lambda = 1 and M = 8 with RPL, and lambda = 0 with softmax.
+    ties = {"C1d", "C2b", "C2c", "C4b"}
+    assert {k for k, v in verdicts.items() if v != "reproduced"} == ties
+
+
+def test_the_papers_numbers_in_the_claims_are_those_of_its_tables():
+    gain = {c.id: c.paper for c in (*rpl.CLAIMS, *rpl.TAIL_CLAIMS)}
+    assert gain["C1a"].startswith(
+        f"{rpl.PAPER_TABLE1['RPL']} against {rpl.PAPER_TABLE1['softmax']}"
+    )
+    assert gain["C2a"].startswith("83.1 against 64.6") and gain["C5f"].startswith("70.2 against 48")
 
 
 def test_axes_are_in_ascending_order():
-    for axis in (LAMBDA_AXIS, CLASSES_AXIS, POINTS_AXIS):
+    for axis in (rpl.LAMBDA_AXIS, rpl.CLASSES_AXIS, rpl.POINTS_AXIS):
         assert list(axis.values()) == sorted(axis.values())
         assert set(axis) <= set(rpl.VARIANTS)
 

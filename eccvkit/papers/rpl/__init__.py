@@ -9,23 +9,25 @@ A second term ties the distance of class-k samples to a learnable margin, which 
 space that the known classes push each other out into. Unknown samples excite no class's features,
 stay near the middle of that space, and are rejected by their small distance.
 
+Where we deviate from the paper: Adam with rate 1e-3 instead of "SGD", and a rate of their own
+(2e-2) for the margins instead of Algorithm 1's common one, because with 1e-3 the margins are far
+from the distances they should follow when training ends. ``normalise=True`` (off) divides the
+distances of Eq. 4 by the feature dimension.
+
 Where the paper is silent (its supplement is not available to us), we chose:
 
-* gamma = 1, points drawn from N(0, 0.1^2), margins start at 0, Adam with rate 1e-3; margins have a
-  rate of their own (2e-2), because with 1e-3 they are still climbing when training ends.
-* RPL++ adds the prototype loss of GCPL with the weight that GCPL uses (1, the best of 0.001 to 1
-  for both on partitions that no claim is judged on); it classifies and rejects by the reciprocal
-  points alone.
-* Distances are those of Eq. 4; ``normalise=True`` divides them by the feature dimension.
-* The softmax and GCPL arms reject by their largest class probability; RPL by Eq. 11. Both
-  scores are reported for RPL.
+* gamma = 1, points drawn from N(0, 0.1^2), margins start at 0.
+* RPL++ adds the prototype loss of GCPL with the weight that GCPL uses; it classifies and rejects by
+  the reciprocal points alone. That weight is the best of 0.03 to 10 for GCPL on pilot partitions.
+* The softmax and GCPL arms reject by their largest class probability, RPL by Eq. 11; every score is
+  reported for every arm.
 
 No weight decay anywhere: it would hide that features grow without limit when lambda is 0.
 
 Modules, in reading order: :mod:`~eccvkit.papers.rpl.method` (the equations),
 :mod:`~eccvkit.papers.rpl.config`, :mod:`~eccvkit.papers.rpl.arms` (networks),
 :mod:`~eccvkit.papers.rpl.tasks` (data), :mod:`~eccvkit.papers.rpl.experiment` (training,
-evaluation, variants, claims).
+evaluation, variants), :mod:`~eccvkit.papers.rpl.claims`.
 """
 
 from eccvkit.papers.rpl.arms import (
@@ -36,18 +38,27 @@ from eccvkit.papers.rpl.arms import (
     build,
     prototype_loss,
 )
-from eccvkit.papers.rpl.config import AIRCRAFT_PRESETS, PAPER, PRESETS, TAIL_PRESETS, Config
-from eccvkit.papers.rpl.experiment import (
+from eccvkit.papers.rpl.claims import (
     AIRCRAFT_CLAIMS,
     CLAIMS,
     CLASSES_AXIS,
     LAMBDA_AXIS,
-    METHODS,
     PAPER_TABLE1,
     PAPER_TABLE2,
     POINTS_AXIS,
     TAIL_CLAIMS,
-    TAIL_VARIANTS,
+)
+from eccvkit.papers.rpl.config import (
+    AIRCRAFT_PRESETS,
+    PAPER,
+    PRESETS,
+    TAIL_PRESETS,
+    Config,
+    configure,
+)
+from eccvkit.papers.rpl.experiment import (
+    AIRCRAFT_VARIANTS,
+    METHODS,
     VARIANTS,
     embed,
     evaluate,
@@ -67,6 +78,7 @@ from eccvkit.papers.rpl.tasks import Task, load
 __all__ = [
     "AIRCRAFT_CLAIMS",
     "AIRCRAFT_PRESETS",
+    "AIRCRAFT_VARIANTS",
     "CLAIMS",
     "CLASSES_AXIS",
     "LAMBDA_AXIS",
@@ -78,7 +90,6 @@ __all__ = [
     "PRESETS",
     "TAIL_CLAIMS",
     "TAIL_PRESETS",
-    "TAIL_VARIANTS",
     "VARIANTS",
     "Config",
     "OpenSetNet",
@@ -89,6 +100,7 @@ __all__ = [
     "build",
     "class_distances",
     "class_log_probabilities",
+    "configure",
     "embed",
     "evaluate",
     "known_score",

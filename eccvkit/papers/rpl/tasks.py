@@ -10,26 +10,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from eccvkit.data import readers
+from eccvkit.data.aircraft_shapes import NOISE
 from eccvkit.data.bundled import digits
 from eccvkit.data.glyph_aircraft import glyph_aircraft
 from eccvkit.data.splits import long_tail_sizes, open_set_split
 from eccvkit.errors import unknown
-from eccvkit.papers.rpl.config import Config
+from eccvkit.papers.rpl.config import PUBLISHED, Config
 
 
 @dataclass(frozen=True)
 class Task:
     """Images on the device: known classes for training and test, unknown classes for test only.
 
-    ``train`` and ``test`` are pairs of images (n, 1, H, W) and labels (n,) in 0..N-1;
+    ``train`` and ``test`` are pairs of images (n, C, H, W) and labels (n,) in 0..N-1;
     ``outsiders`` holds images and original labels of the unknown classes; ``names`` the known
-    classes in the order of their labels.
+    classes in the order of their labels; ``strangers`` images of another world as a control.
     """
 
     train: tuple[Tensor, Tensor]
     test: tuple[Tensor, Tensor]
     outsiders: tuple[Tensor, Tensor]
     names: tuple[str, ...]
+    strangers: Tensor | None = None
 
 
 def load(config: Config, seed: int, device: torch.device | str = "cpu") -> Task:
@@ -65,14 +67,20 @@ def _resize(images: Tensor, side: int) -> Tensor:
 
 
 def _open_set_task(config: Config, seed: int, images: Tensor, labels: Tensor) -> Task:
-    """Random known classes, 70/30 split; with ``tail_max`` the known classes become long-tailed."""
+    """Random known classes, 70/30 split; with ``tail_max`` the known classes become long-tailed.
+
+    Which class is frequent and which samples stay are drawn with the seed.
+    """
     split = open_set_split(labels.cpu(), config.known, seed)
     targets = split.targets.to(images.device)
     train = split.train
     if config.tail_max:
+        draw = torch.Generator().manual_seed(seed)
+        ranks = torch.randperm(config.known, generator=draw).tolist()
         sizes = long_tail_sizes(config.known, config.tail_max, config.tail_min)
+        train = train[torch.randperm(len(train), generator=draw)]
         of_train = split.targets[train]
-        train = torch.cat([train[of_train == k][:size] for k, size in enumerate(sizes)])
+        train = torch.cat([train[of_train == k][: sizes[rank]] for k, rank in enumerate(ranks)])
     return Task(
         train=(images[train], targets[train]),
         test=(images[split.test_known], targets[split.test_known]),
@@ -90,6 +98,11 @@ def _load_aircraft(config: Config, seed: int, device: torch.device | str) -> Tas
         seed=seed,
     )
 
+    # A control: digits are nothing like an aircraft, under the same noise.
+    digit, _ = _bundled_digits(config.image_size, "cpu")
+    noise = torch.randn(digit.shape, generator=torch.Generator().manual_seed(seed))
+    strangers = (digit + NOISE * noise).clamp(0, 1)
+
     def pair(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return images.to(device), labels.to(device)
 
@@ -98,31 +111,37 @@ def _load_aircraft(config: Config, seed: int, device: torch.device | str) -> Tas
         test=pair(split.test_images, split.test_labels),
         outsiders=pair(split.unknown_images, split.unknown_labels),
         names=tuple(f"{k} {role}" for k, role in enumerate(split.roles[: config.known])),
+        strangers=strangers.to(device),
     )
 
 
-#: The paper's data sets that can be read from disk, by the name of their reader.
-PUBLISHED = ("mnist", "svhn", "cifar10")
+@cache
+def _published(data: str, data_dir: str, side: int, device: torch.device | str) -> dict:
+    """Both official parts as (images, labels), resized and on the device, and the class names."""
+    read = getattr(readers, data)
+    parts: dict = {}
+    for name in ("train", "test"):
+        part = read(data_dir or None, name)
+        images = torch.as_tensor(part.images, device=device).float() / 255
+        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+        parts[name] = _resize(images, side), torch.as_tensor(part.labels, device=device)
+        parts["classes"] = part.classes
+    return parts
 
 
 def _load_published(config: Config, seed: int, device: torch.device | str) -> Task:
     """The paper's protocol on its own data: official train and test parts, random known classes."""
-    read = getattr(readers, config.data)
-    parts = {name: read(config.data_dir or None, name) for name in ("train", "test")}
-    known = open_set_split(parts["train"].labels, config.known, seed).known
-    sides = {}
-    for name, part in parts.items():
-        images = torch.as_tensor(part.images, device=device).float() / 255
-        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
-        labels = torch.as_tensor(part.labels, device=device)
-        new = torch.full_like(labels, -1)
-        for k, old in enumerate(known):
-            new[labels == old] = k
-        sides[name] = (_resize(images, config.image_size), labels, new)
-    (x, _, y), (x_test, original, y_test) = sides["train"], sides["test"]
+    parts = _published(config.data, config.data_dir, config.image_size, device)
+    x, labels = parts["train"]
+    x_test, labels_test = parts["test"]
+    known = open_set_split(labels.cpu(), config.known, seed).known
+    y, y_test = torch.full_like(labels, -1), torch.full_like(labels_test, -1)
+    for k, old in enumerate(known):
+        y[labels == old] = k
+        y_test[labels_test == old] = k
     return Task(
         train=(x[y >= 0], y[y >= 0]),
         test=(x_test[y_test >= 0], y_test[y_test >= 0]),
-        outsiders=(x_test[y_test < 0], original[y_test < 0]),
-        names=tuple(parts["train"].classes[k] for k in known),
+        outsiders=(x_test[y_test < 0], labels_test[y_test < 0]),
+        names=tuple(parts["classes"][k] for k in known),
     )
