@@ -56,7 +56,7 @@ unit-tests: $(INSTALLED) ## Tests of the package and its docstrings
 	$(ONE_THREAD) $(PY) -m pytest -n $(WORKERS) -m "not notebook" --doctest-modules tests eccvkit
 
 notebook-tests: $(INSTALLED) ## Structure, smoke run and stored outputs of every notebook
-	$(PY) -m pytest -m notebook tests/notebooks
+	$(PY) -m pytest -m notebook --durations=0 --durations-min=5 tests/notebooks
 
 bench: $(INSTALLED) ## Measure the promised figures
 	$(PY) -m benchmarks
