@@ -29,7 +29,7 @@ _SYMBOL = {
 }
 
 
-def paper_card(slug: str, learn: Sequence[str], claims: Iterable[Claim] = ()) -> None:
+def paper_card(slug: str, learn: Sequence[str], claims: Iterable[Claim | str] = ()) -> None:
     """Show title, authors, goals, prerequisites, minutes per preset and the claims tested.
 
     Parameters
@@ -38,8 +38,8 @@ def paper_card(slug: str, learn: Sequence[str], claims: Iterable[Claim] = ()) ->
         Paper in ``volume.toml``.
     learn : sequence of str
         What a reader will be able to do afterwards.
-    claims : iterable of Claim
-        The claims that this notebook judges.
+    claims : iterable of Claim or str
+        The claims that this notebook judges; strings sum up families of them.
     """
     from IPython.display import HTML, display
 
@@ -55,7 +55,7 @@ def paper_card(slug: str, learn: Sequence[str], claims: Iterable[Claim] = ()) ->
         "You will learn": _items(learn),
         "You should know": html.escape(", ".join(paper.prerequisites)),
         "Time": f"{minutes} (two CPU cores; gpu: one GPU)" if minutes else "",
-        "Claims tested": _items(f"{c.id}: {c.text}" for c in claims),
+        "Claims tested": _items(c if isinstance(c, str) else f"{c.id}: {c.text}" for c in claims),
         "Related chapters": related,
     }
     body = "".join(
@@ -113,10 +113,11 @@ def ablation_table(
     arms: Sequence[str] | None = None,
     paper: Mapping[str, Mapping[str, float]] | None = None,
     paper_source: str = "",
+    guessing: Mapping[str, float] | None = None,
     scale: float = 100.0,
     digits: int = 1,
 ) -> None:
-    """Show our means with 95% intervals beside the paper's numbers.
+    """Show our means with half widths of their 95% intervals beside the paper's numbers.
 
     Parameters
     ----------
@@ -131,34 +132,42 @@ def ablation_table(
         The paper's numbers, in the units of the table.
     paper_source : str
         "Table 2, Air-300": heads the paper's columns.
+    guessing : mapping of metric to float, optional
+        What an uninformed guess reaches on our data, as a last row.
     scale, digits : float, int
         Factor on our values (100 for percent) and decimals shown.
     """
     arms = list(arms or study.variants)
     summary = study.summary().set_index(["variant", "metric"])
-    columns: dict[tuple[str, str], list[str]] = {}
-    n = len(study.seeds)
+    paper, guessing = paper or {}, guessing or {}
+
+    def ours(arm: str, metric: str) -> str:
+        if (arm, metric) not in summary.index:
+            return "–"
+        mean, low, high, n = summary.loc[(arm, metric)]
+        half = f" ± {scale * (high - low) / 2:.{digits}f}" if n > 1 else ""
+        return f"{scale * mean:.{digits}f}{half}"
+
+    def number(value: float | None) -> str:
+        return "–" if value is None else f"{value:.{digits}f}"
+
+    header = f"ours: mean of {len(study.seeds)} seed(s) ± 95%"
+    columns = {(header, title): [ours(arm, m) for arm in arms] for m, title in metrics.items()}
     for metric, title in metrics.items():
-        ours = (summary.loc[(arm, metric)] for arm in arms if (arm, metric) in summary.index)
-        cells = iter(
-            f"{scale * r['mean']:.{digits}f} "
-            f"[{scale * r['low']:.{digits}f}, {scale * r['high']:.{digits}f}]"
-            if r["n"] > 1
-            else f"{scale * r['mean']:.{digits}f}"
-            for r in ours
-        )
-        columns[(f"ours, mean of {n} seed(s) [95% interval]", title)] = [
-            next(cells) if (arm, metric) in summary.index else "–" for arm in arms
-        ]
-    for metric, title in metrics.items():
-        values = [(paper or {}).get(arm, {}).get(metric) for arm in arms]
-        if any(v is not None for v in values):
-            columns[(f"the paper: {paper_source}", title)] = [
-                "–" if v is None else f"{v:g}" for v in values
-            ]
-    frame = pd.DataFrame(columns, index=pd.Index(arms, name="arm"))
-    rows = study.select(arms).table.to_dict("records")
-    emit(TABLE, {"name": name, "rows": rows}, html=frame.to_html(), text=frame.to_string())
+        theirs = [paper.get(arm, {}).get(metric) for arm in arms]
+        if any(value is not None for value in theirs):
+            columns[(f"the paper: {paper_source}", title)] = [number(v) for v in theirs]
+    rows = [*arms]
+    if guessing:
+        rows.append("guessing")
+        titles = {title: guessing.get(m) for m, title in metrics.items()}
+        for (group, title), cells in columns.items():
+            cells.append(number(titles[title]) if group == header else "–")
+    frame = pd.DataFrame(columns, index=pd.Index(rows, name="arm"))
+    table = frame.to_html().replace("<td>", '<td style="white-space:nowrap">')
+    shown = study.select(arms).table
+    records = shown[shown["metric"].isin(list(metrics))].to_dict("records")
+    emit(TABLE, {"name": name, "rows": records}, html=table, text=frame.to_string())
 
 
 def verdict_table(
@@ -207,8 +216,8 @@ def _effect(v: Verdict) -> str:
     interval = v.interval
     unit = f" {v.claim.unit}" if v.claim.unit else ""
     if interval.n < 2:
-        return f"{interval.mean:+.3f}{unit}"
-    return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]{unit}"
+        return f"{interval.mean:+.3g}{unit}"
+    return f"{interval.mean:+.3g} [{interval.low:+.3g}, {interval.high:+.3g}]{unit}"
 
 
 def _verdict_row(v: Verdict) -> str:

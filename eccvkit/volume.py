@@ -43,7 +43,7 @@ class Paper:
     status : str
         "ready" (a notebook exists) or "planned".
     minutes : dict of str to float
-        Expected minutes per preset on two CPU cores (gpu: on one GPU); empty while planned.
+        Measured minutes per preset on two CPU cores (gpu: on one GPU); absent where not measured.
     """
 
     number: int

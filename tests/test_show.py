@@ -24,7 +24,7 @@ CELLS = [
     'paper_card("rpl", ["see & believe"], [claim])',
     "from eccvkit.metrics.stats import mean_interval\nshow_source(mean_interval)",
     'ablation_table("main", study, {"auroc": "AUROC"}, '
-    'paper={"ours": {"auroc": 83.1}}, paper_source="Table 1")',
+    'paper={"ours": {"auroc": 83.1}}, paper_source="Table 1", guessing={"auroc": 50})',
     'verdict_table("smoke", [([claim], study)]);',
     """
 import ipywidgets, matplotlib.pyplot as plt
@@ -66,7 +66,8 @@ def test_source_is_shown_live_without_docstring(executed):
 def test_table_beside_the_paper(executed):
     html = html_of(executed.cells[3])
     # Mean of .90 .91 .92 is 91.0 percent; half width t * 0.01 / sqrt(3) = 2.48 points.
-    assert "91.0 [88.5, 93.5]" in html and "83.1" in html and "the paper: Table 1" in html
+    assert "91.0 ± 2.5" in html and "83.1" in html and "the paper: Table 1" in html
+    assert html.index("guessing") < html.index("50.0")
     rows = collect(executed).tables["main"]
     assert len(rows) == 6 and rows[0] == {
         "variant": "ours",

@@ -127,7 +127,8 @@ def _record(
         versions=versions(),
         platform=f"{platform.system()} {platform.machine()}",
         cpu_count=process.cores(),
-        threads=threads,
+        # A notebook with tiny tensors may take fewer than its share.
+        threads=int(facts.run.get("threads") or threads),
         started=started.isoformat(timespec="seconds"),
         seconds=round(outcome.seconds, 3),
         peak_memory_mb=round(outcome.peak_memory_mb, 1),

@@ -91,8 +91,10 @@ def kill_run(token: str, pid: int | None = None, patience: float = 3.0) -> None:
         Seconds after which to give up (a process stuck in the kernel of the system).
     """
     deadline = time.monotonic() + patience
+    # Kept over the rounds: a dying process loses its environment, and so its mark, before it dies.
+    found: dict[int, psutil.Process] = {}
     while time.monotonic() < deadline:
-        found = {p.pid: p for p in [*(tree(pid) if pid else []), *marked(token)]}
+        found |= {p.pid: p for p in [*(tree(pid) if pid else []), *marked(token)]}
         found.pop(os.getpid(), None)
         victims = [p for p in found.values() if _alive(p)]
         if not victims:

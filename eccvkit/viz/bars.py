@@ -77,6 +77,7 @@ def paper_bars(
     ax.set_yticks(range(len(arms)), arms)
     ax.set_ylim(len(arms) - 0.5, -0.5)
     ax.margins(x=0.15)
+    ax.locator_params(axis="x", nbins=5)
     ax.grid(axis="y", visible=False)
     ax.set(xlabel=xlabel, title=title)
     return ax

@@ -127,8 +127,10 @@ def precision_recall(
         precision, recall, _ = precision_recall_curve(labels, values)
         label = f"{name} ({area(known, unknown):.3f})"
         ax.plot(recall, precision, label=label, color=(colours or {}).get(name))
+    share = float(np.mean(labels))
+    ax.axhline(share, color="#bbbbbb", lw=1, ls="--", zorder=0, label=f"guessing ({share:.3f})")
     ax.set(xlabel="recall", ylabel="precision", title=f"Precision-recall, {positive}s positive")
-    ax.set_ylim(0, 1.02)
+    ax.set_ylim(max(0.0, share - 0.1), 1.01)
     ax.legend(loc="lower left")
     return ax
 

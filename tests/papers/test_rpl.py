@@ -280,6 +280,16 @@ def test_aircraft_arms_share_views_and_every_class_is_tested_equally(quick):
     assert task.strangers.shape[1:] == task.test[0].shape[1:]
 
 
+def test_gpu_configurations_train_on_a_small_piece():
+    from dataclasses import replace
+
+    main, _, aircraft = rpl.configure("gpu", epochs=1, n_seeds=1)
+    small = replace(main, known=2)
+    assert 0 <= rpl.run(small, "RPL", 0)["auroc"] <= 1
+    few = replace(aircraft, known=2, tail_max=20, image_size=16)
+    assert 0 <= rpl.run(few, "RPL", 0)["auroc"] <= 1
+
+
 def test_published_data_follow_the_official_split(tmp_path):
     import struct
     from dataclasses import replace

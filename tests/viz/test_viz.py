@@ -91,7 +91,7 @@ def test_roc_and_precision_recall_carry_their_areas(figure):
     assert roc(figure[1], scores).get_legend_handles_labels()[1] == ["perfect (1.000)"]
     for positive in ("known", "unknown"):
         ax = precision_recall(plt.subplots()[1], scores, positive=positive)
-        assert ax.get_legend_handles_labels()[1] == ["perfect (1.000)"]
+        assert ax.get_legend_handles_labels()[1] == ["perfect (1.000)", "guessing (0.500)"]
 
 
 def test_ablation_bars_put_arms_in_rows(figure):

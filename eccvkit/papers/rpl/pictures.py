@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Circle
+from torch import Tensor
 
 from eccvkit.errors import EccvkitError
 from eccvkit.papers.rpl.arms import OpenSetNet, PrototypeHead, ReciprocalHead
@@ -14,22 +16,34 @@ from eccvkit.papers.rpl.tasks import Task
 from eccvkit.viz.embed import scatter_classes
 from eccvkit.viz.style import GREY, PALETTE
 
+#: Background of the score: pale enough for grey dots to stay visible.
+_SCORE_MAP = LinearSegmentedColormap.from_list("score", ["#ffffff", "#a9c9e8"])
+
 
 def feature_plane(
-    ax: Axes, net: OpenSetNet, task: Task, *, margins: bool = False, legend: bool = False
+    ax: Axes,
+    net: OpenSetNet,
+    task: Task,
+    *,
+    margins: bool = False,
+    reach: float | None = None,
+    legend: bool = False,
 ) -> Axes:
     """Fig. 4, first row: test features in the plane, with the score as background.
 
     Known classes are coloured dots, unknown samples grey; triangles are reciprocal points, stars
-    are prototypes, in the colour of their class. Darker background means "more known".
+    are prototypes, in the colour of their class. Deeper blue means "more known".
 
     Parameters
     ----------
     net : OpenSetNet
         With two-dimensional features.
     margins : bool
-        Draw for each class the circle on which Eq. 8 wants its samples: radius sqrt(R) around its
-        reciprocal point.
+        Draw for each class the circle on which Eq. 8 wants its samples, see :func:`draw_points`.
+    reach : float, optional
+        Half the side of the square shown, around the origin; fitted to the features if not given.
+    legend : bool
+        Name the classes below the axes.
 
     Raises
     ------
@@ -43,43 +57,59 @@ def feature_plane(
     xy = torch.cat([known, outside]).cpu().numpy()
     labels = np.r_[task.test[1].cpu().numpy(), np.full(len(outside), -1)]
     low, high = np.percentile(xy, 0.5, axis=0), np.percentile(xy, 99.5, axis=0)
-    pad = 0.15 * (high - low).max()
-    box = np.stack([low - pad, high + pad])
-    _score_background(ax, net, box)
-    scatter_classes(ax, xy, labels, task.names, size=9, legend=legend)
+    centre = (low + high) / 2 if reach is None else np.zeros(2)
+    half = reach or 0.62 * (high - low).max()
+    draw_score(ax, net.head.score, centre, half, next(net.parameters()).device)
+    scatter_classes(ax, xy, labels, task.names, size=9, legend=False)
     head = net.head
     if isinstance(head, ReciprocalHead):
-        _mark(ax, head.points, "^")
-        if margins:
-            _margin_circles(ax, head)
+        scale = head.config.dim if head.config.normalise else 1
+        draw_points(ax, head.points, "^", scale * head.margins if margins else None)
     if isinstance(head, PrototypeHead):
-        _mark(ax, head.prototypes, "*")
-    ax.set(xlim=box[:, 0], ylim=box[:, 1], xlabel="feature 1", ylabel="feature 2")
-    ax.grid(visible=False)
+        draw_points(ax, head.prototypes, "*")
+    if legend:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, markerscale=2)
     return ax
 
 
-def _score_background(ax: Axes, net: OpenSetNet, box: np.ndarray) -> None:
-    x, y = (np.linspace(*box[:, axis], 120) for axis in (0, 1))
-    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    device = next(net.parameters()).device
+def draw_score(
+    ax: Axes, score, centre: np.ndarray, half: float, device: torch.device | str = "cpu"
+) -> None:
+    """Shade a square of the feature plane by the score ``score(features) -> (B,)``, and frame it.
+
+    Parameters
+    ----------
+    score : callable
+        Maps features (B, 2) to scores (B,).
+    centre, half : (2,) array, float
+        The square shown.
+    """
+    x, y = (np.linspace(c - half, c + half, 120) for c in centre)
+    grid = torch.as_tensor(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2), dtype=torch.float32)
     with torch.no_grad():
-        score = net.head.score(torch.as_tensor(grid, dtype=torch.float32, device=device))
-    ax.contourf(x, y, score.cpu().numpy().reshape(120, 120), levels=12, cmap="Greys", alpha=0.45)
+        values = score(grid.to(device)).cpu().numpy().reshape(120, 120)
+    ax.contourf(x, y, values, levels=12, cmap=_SCORE_MAP)
+    ax.set(xlim=x[[0, -1]], ylim=y[[0, -1]], xlabel="feature 1", ylabel="feature 2")
+    ax.set_aspect("equal")
+    ax.grid(visible=False)
 
 
-def _mark(ax: Axes, points: torch.Tensor, marker: str) -> None:
-    for k, xy in enumerate(points.detach().cpu().numpy()):
+def draw_points(ax: Axes, points: Tensor, marker: str, margins: Tensor | None = None) -> None:
+    """Mark reciprocal points or prototypes (N, M, 2) in the colour of their class.
+
+    Parameters
+    ----------
+    margins : (N,) Tensor, optional
+        Also draw the circle where Eq. 8 wants the class: distances are squared, so its radius is
+        the square root of the margin.
+    """
+    for k, own in enumerate(points.detach().cpu().numpy()):
         colour = PALETTE[k % len(PALETTE)]
-        ax.scatter(*xy.T, marker=marker, s=130, c=colour, edgecolors="black", lw=1.2, zorder=5)
-
-
-def _margin_circles(ax: Axes, head: ReciprocalHead) -> None:
-    scale = head.config.dim if head.config.normalise else 1
-    for k, (points, margin) in enumerate(zip(head.points.detach().cpu(), head.margins.tolist())):
-        for x, y in points.tolist():
-            radius = max(margin * scale, 0.0) ** 0.5
-            ax.add_patch(Circle((x, y), radius, fill=False, ec=PALETTE[k % len(PALETTE)], ls="--"))
+        ax.scatter(*own.T, marker=marker, s=130, c=colour, edgecolors="black", lw=1.2, zorder=5)
+        if margins is not None:
+            radius = float(margins[k].detach().clamp(min=0).sqrt())
+            for x, y in own:
+                ax.add_patch(Circle((x, y), radius, fill=False, ec=colour, ls="--"))
 
 
 def score_histogram(ax: Axes, net: OpenSetNet, task: Task, label: str) -> Axes:
