@@ -84,8 +84,9 @@ def test_small_lists_status_and_code(paper):
 
 def test_minutes_are_given_for_ready_chapters_only():
     for paper in PAPERS:
-        expected = set(PRESETS) if paper.status == "ready" else set()
-        assert set(paper.minutes) == expected
+        # gpu is stated only once it was measured on one
+        needed = {"smoke", "lab"} if paper.status == "ready" else set()
+        assert needed <= set(paper.minutes) <= (set(PRESETS) if needed else set())
         assert all(m > 0 for m in paper.minutes.values())
 
 
