@@ -13,7 +13,6 @@ In ``conf.py``::
 from __future__ import annotations
 
 import re
-import unicodedata
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TAG = re.compile(r"\\tag\*?\{[^{}]*\}")
-_STARRED_OPERATOR = re.compile(r"\\operatorname\*")
-_ARG = re.compile(r"\\operatorname\{arg\s*(?:\\[,; ])?\s*(max|min)\}")
-_STYLED = re.compile(r'<mi mathvariant="(bold|bold-italic|double-struck)">(.)</mi>')
 
 
 class MathError(ValueError):
@@ -54,30 +50,13 @@ def to_mathml(latex: str, *, block: bool = False) -> str:
     MathError
         The formula is malformed or uses a command that latex2mathml does not know.
     """
-    source = _ARG.sub(r"\\arg\1", _STARRED_OPERATOR.sub(r"\\operatorname", latex))
-    html = convert(source, block=block)
+    html = convert(latex, block=block)
     if "<code" in html:
         raise MathError("malformed LaTeX")
     # latex2mathml passes unknown commands and stray column marks through as text.
     if unknown := re.search(r"<m[io]>(\\[^<]*|&amp;)</m[io]>", html):
         raise MathError(f"LaTeX command {unknown[1]} is not known to latex2mathml")
-    return _STYLED.sub(lambda m: f"<mi>{_twin(m[2], m[1])}</mi>", html)
-
-
-def _twin(char: str, style: str) -> str:
-    """Unicode's styled twin of a letter: browsers ignore ``mathvariant`` except "normal"."""
-    letter = re.fullmatch(
-        r"(?:LATIN|GREEK) (SMALL|CAPITAL) LETTER (.+)", unicodedata.name(char, "")
-    )
-    if letter is None:
-        return char
-    wanted = f"{style.replace('bold-', 'bold ').upper()} {letter[1]} {letter[2]}"
-    for name in (f"MATHEMATICAL {wanted}", wanted):
-        try:
-            return unicodedata.lookup(name)
-        except KeyError:
-            continue
-    return char
+    return html
 
 
 def _render(node: nodes.Element, latex: str, *, block: bool) -> str:

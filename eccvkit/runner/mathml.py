@@ -2,12 +2,13 @@ r"""Formulas for pages without a network: LaTeX to MathML, which browsers draw t
 
 latex2mathml does the work. What it does not know and notebooks use (``aligned``, ``\tag``,
 ``\arg\max``, limits below ``\min``) is set right around it; a formula that it cannot read is shown
-as source.
+as source. The site uses the same conversion.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 import xml.etree.ElementTree as ET
 from html import escape, unescape
 
@@ -19,10 +20,14 @@ _REWRITES = (
     # The starred form, because latex2mathml would number every line of the plain one.
     (re.compile(r"\\(begin|end)\{(align|aligned|split|gather|gathered)\*?\}"), r"\\\1{align*}"),
     (re.compile(r"\\(begin|end)\{equation\*?\}"), ""),
+    (re.compile(r"\\operatorname\*"), r"\\operatorname"),
+    (re.compile(r"\\operatorname\{arg\s*(?:\\[,; ])?\s*(max|min)\}"), r"\\arg\1"),
     (re.compile(r"\\arg\s*\\(max|min)(?![a-zA-Z])"), r"\\arg\1"),
     (re.compile(r"\\arg(?![a-zA-Z])"), r"\\operatorname{arg}"),
     (re.compile(r"\\(mathbb|mathbf|mathcal|mathrm)\s+(\w)"), r"\\\1{\2}"),
 )
+#: Letter styles that browsers take from the character and not from an attribute.
+_STYLES = ("bold", "bold-italic", "double-struck")
 _LIMITS = {"min", "max", "sup", "inf", "lim", "arg\u2009max", "arg\u2009min"}
 
 
@@ -61,6 +66,11 @@ def _polish(root: ET.Element, block: bool) -> None:
     for element in root.iter():
         # latex2mathml keeps character references as text; as characters they are escaped safely.
         element.text = unescape(element.text) if element.text else element.text
+        if (style := element.get("mathvariant")) in _STYLES and len(element.text or "") == 1:
+            element.text = _twin(element.text, style)
+            del element.attrib["mathvariant"]
+        if element.text in ("\u00b1", "\u2213"):  # \pm, \mp
+            element.tag = "mo"
         if element.text == "~":  # \sim
             element.tag, element.text = "mo", "\u223c"
     if not block:
@@ -68,3 +78,19 @@ def _polish(root: ET.Element, block: bool) -> None:
     for element in root.iter():
         if element.tag == "msub" and element[0].text in _LIMITS:
             element.tag = "munder"
+
+
+def _twin(char: str, style: str) -> str:
+    """Unicode's styled twin of a letter: browsers ignore ``mathvariant`` except "normal"."""
+    letter = re.fullmatch(
+        r"(?:LATIN|GREEK) (SMALL|CAPITAL) LETTER (.+)", unicodedata.name(char, "")
+    )
+    if letter is None:
+        return char
+    wanted = f"{style.replace('bold-', 'bold ').upper()} {letter[1]} {letter[2]}"
+    for name in (f"MATHEMATICAL {wanted}", wanted):
+        try:
+            return unicodedata.lookup(name)
+        except KeyError:
+            continue
+    return char
