@@ -72,9 +72,10 @@ class Study:
         """
         if variant not in self.variants:
             raise unknown("variant", variant, self.variants)
-        rows = self.table[(self.table["variant"] == variant) & (self.table["metric"] == metric)]
+        own = self.table[self.table["variant"] == variant]
+        rows = own[own["metric"] == metric]
         if rows.empty:
-            raise unknown("metric", metric, dict.fromkeys(self.table["metric"]))
+            raise unknown(f"metric of {variant!r}", metric, dict.fromkeys(own["metric"]))
         return rows.set_index("seed")["value"]
 
     def summary(self) -> pd.DataFrame:

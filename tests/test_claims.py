@@ -116,7 +116,7 @@ def test_unknown_arm_or_metric_is_named():
     study = study_of({"ours": [1.0], "base": [0.0]})
     with pytest.raises(UnknownName, match=r"variant 'our'.*did you mean 'ours'"):
         verdict(Difference("auroc", "our", "base"), study)
-    with pytest.raises(UnknownName, match="metric 'accuracy'"):
+    with pytest.raises(UnknownName, match="metric of 'ours' 'accuracy'"):
         verdict(Difference("accuracy", "ours", "base"), study)
 
 

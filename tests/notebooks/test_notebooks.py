@@ -99,18 +99,40 @@ def test_measure_ends_what_takes_too_long(tmp_path):
     assert usage.seconds < 10
 
 
+#: Run after everything else, as a reader would: move each control and look at the picture.
+PROBE = """
+from ipywidgets import Image
+from ipywidgets.widgets.widget import _instances
+widgets = list(_instances.values())
+pictures = [w for w in widgets if isinstance(w, Image)]
+controls = [w for w in widgets if hasattr(w, "options") or hasattr(w, "max")]
+for control in controls:
+    before = pictures[-1].value
+    values = getattr(control, "_options_values", None) or (control.min, control.max)
+    control.value = next(v for v in values if v != control.value)
+    assert pictures[-1].value != before, control
+print("controls that redraw:", len(controls))
+"""
+
+
 @each_chapter
 def test_plain_papermill_at_smoke(path, tmp_path, record_property):
-    out, log = tmp_path / "out.ipynb", tmp_path / "log"
+    source, out, log = tmp_path / path.name, tmp_path / "out.ipynb", tmp_path / "log"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(new_code_cell(PROBE))
+    nbformat.write(notebook, source)
     parameters = ["-p", "preset", "smoke", "-p", "seed", "3"]
-    command = [sys.executable, "-m", "papermill", str(path), str(out), *parameters]
+    command = [sys.executable, "-m", "papermill", str(source), str(out), *parameters]
     usage = measure(command, tmp_path, log, limit=10 * SMOKE_SECONDS)
     record_property("seconds", round(usage.seconds, 1))
     record_property("megabytes", round(usage.memory / 1e6))
     print(f"{path.stem}: {usage.seconds:.1f} s, {usage.memory / 1e6:.0f} MB")
 
     assert usage.status == 0, log.read_text()[-3000:]
-    facts = collect(nbformat.read(out, as_version=4))
+    executed = nbformat.read(out, as_version=4)
+    assert "controls that redraw: 0" not in (probe := executed.cells[-1].outputs[-1].text)
+    assert "controls that redraw" in probe
+    facts = collect(executed)
     assert (facts.run["preset"], facts.run["seed"]) == ("smoke", 3)
     assert {claim["id"] for claim in facts.claims["claims"]} == claim_ids(path.stem)
     assert usage.seconds <= SMOKE_SECONDS, "too slow on an idle machine; see ECCVKIT_TIME_FACTOR"
