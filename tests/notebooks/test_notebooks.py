@@ -101,17 +101,22 @@ def test_measure_ends_what_takes_too_long(tmp_path):
 
 #: Run after everything else, as a reader would: move each control and look at the picture.
 PROBE = """
-from ipywidgets import Image
-from ipywidgets.widgets.widget import _instances
-widgets = list(_instances.values())
-pictures = [w for w in widgets if isinstance(w, Image)]
-controls = [w for w in widgets if hasattr(w, "options") or hasattr(w, "max")]
-for control in controls:
-    before = pictures[-1].value
-    values = getattr(control, "_options_values", None) or (control.min, control.max)
-    control.value = next(v for v in values if v != control.value)
-    assert pictures[-1].value != before, control
-print("controls that redraw:", len(controls))
+def _move_each_control():
+    from ipywidgets import Image
+    from ipywidgets.widgets.widget import _instances
+
+    widgets = list(_instances.values())
+    shown = [w for w in widgets if isinstance(w, Image)][-1]
+    controls = [w for w in widgets if hasattr(w, "options") or hasattr(w, "max")]
+    for control in controls:
+        before = shown.value
+        values = getattr(control, "_options_values", None) or (control.min, control.max)
+        control.value = next(v for v in values if v != control.value)
+        assert shown.value != before, control
+    print("controls that redraw:", len(controls))
+
+
+_move_each_control()
 """
 
 
