@@ -6,6 +6,7 @@ processes and no copies. What differs between papers is the loss, and that is an
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -124,7 +125,8 @@ def fit(
     total = epochs * len(starts)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(step / total))
     order = torch.Generator().manual_seed(seed)
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=amp and device.type == "cuda")
+    halves = amp and device.type == "cuda"
+    autocast = torch.autocast("cuda", torch.bfloat16) if halves else contextlib.nullcontext()
     watch = _Watch(label, _LOOK_EVERY.get(device.type, _LOOK_EVERY_ACCELERATOR))
 
     rows = []

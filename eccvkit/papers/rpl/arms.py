@@ -15,8 +15,11 @@ from eccvkit.papers.rpl.method import class_distances, known_score, rpl_loss
 
 
 def max_log_probability(logits: Tensor) -> Tensor:
-    """Largest class log-probability (B,), in float64: float32 ties all confident samples at 0."""
-    return F.log_softmax(logits.double(), dim=-1).amax(dim=-1)
+    """Largest class log-probability (B,), in float64: float32 ties all confident samples at 0.
+
+    On the CPU, because Apple's GPUs have no float64.
+    """
+    return F.log_softmax(logits.cpu().double(), dim=-1).amax(dim=-1)
 
 
 class SoftmaxHead(nn.Module):

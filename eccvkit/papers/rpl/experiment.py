@@ -32,13 +32,19 @@ def train(
     if margins:
         optimizer.add_param_group({"params": margins, "lr": config.margin_lr})
 
+    def loss_of(x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        features = net(x)
+        # Heads compare distances: full precision, also where the encoder runs in bfloat16.
+        with torch.autocast(features.device.type, enabled=False):
+            return net.head.loss(features, y)
+
     def norm_of_knowns(epoch: int) -> dict[str, float]:
         features, _ = embed(net, task.test[0])
         return {"feature norm": features.norm(dim=1).mean().item()}
 
     history = fit(
         net,
-        lambda x, y: net.head.loss(net(x), y),
+        loss_of,
         (images, labels),
         epochs=config.epochs,
         batch_size=config.batch_size,
@@ -80,7 +86,7 @@ def evaluate(net: OpenSetNet, task: Task) -> dict[str, float]:
         "accuracy": correct.double().mean().item(),
         "auroc": openset.auroc(inside_score, outside_score),
         "auroc softmax": openset.auroc(
-            max_log_probability(logits).cpu(), max_log_probability(outside_logits).cpu()
+            max_log_probability(logits), max_log_probability(outside_logits)
         ),
         "auroc logit": openset.auroc(logits.amax(1).cpu(), outside_logits.amax(1).cpu()),
         "aupr known": openset.aupr_known(inside_score, outside_score),

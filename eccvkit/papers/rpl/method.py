@@ -56,7 +56,8 @@ def open_space_loss(
     targets : Tensor
         (B,) true class; no other class enters.
     """
-    to_own = point_distances(features, points, normalise)[torch.arange(len(targets)), targets]
+    rows = torch.arange(len(targets), device=targets.device)
+    to_own = point_distances(features, points, normalise)[rows, targets]
     return (to_own - margins[targets].unsqueeze(1)).square().mean()
 
 
