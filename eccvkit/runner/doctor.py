@@ -6,8 +6,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,20 +16,11 @@ import psutil
 import eccvkit
 from eccvkit.errors import EccvkitError
 from eccvkit.runner import process
+from eccvkit.runner.devices import accelerators
 from eccvkit.volume import notebooks_dir, papers
 
 #: A run at smoke may take this much (DESIGN, presets and budgets), in GB.
 SMOKE_MEMORY = 2
-
-_PROBE = """
-import torch
-if torch.cuda.is_available():
-    print(", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())))
-elif torch.backends.mps.is_available():
-    print("mps")
-else:
-    print("cpu")
-"""
 
 
 @dataclass(frozen=True)
@@ -80,14 +69,12 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torch", "missing", "pip install eccvkit (it requires torch)")
         return
     yield Finding("torch", version)
-    probe = subprocess.run(
-        [sys.executable, "-c", _PROBE], capture_output=True, text=True, timeout=300, check=False
-    )
-    if probe.returncode:
-        last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
-        yield Finding("device", f"torch does not import: {last}", "install torch again")
+    try:
+        seen = accelerators()
+    except EccvkitError as error:
+        yield Finding("device", str(error), "install torch again")
     else:
-        yield Finding("device", probe.stdout.strip())
+        yield Finding("device", ", ".join(seen.cuda) or ("mps" if seen.mps else "cpu"))
 
 
 def _memory() -> Finding:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from eccvkit.errors import EccvkitError, unknown
+from eccvkit.runner.devices import accelerators
 from eccvkit.runner.grid import expand
 from eccvkit.runner.notebook import COMPUTED, Notebook
 from eccvkit.volume import PRESETS
@@ -32,12 +31,6 @@ _KINDS = {
     list: "a list such as [1,2]",
     dict: 'a mapping such as {"a": 1}',
 }
-
-_PROBE = """
-import torch
-print(torch.cuda.device_count() if torch.cuda.is_available() else 0,
-      int(torch.backends.mps.is_available()))
-"""
 
 
 @dataclass(frozen=True)
@@ -186,19 +179,17 @@ def check_devices(devices: Iterable[str]) -> None:
     wanted = sorted(d for d in devices if d.startswith(("cuda", "mps")))
     if not wanted:
         return
-    probe = subprocess.run(
-        [sys.executable, "-c", _PROBE], capture_output=True, text=True, timeout=120, check=False
-    )
-    if probe.returncode:
-        last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
-        raise EccvkitError(f"cannot look for device {wanted[0]!r}, torch does not import: {last}")
-    cuda, mps = map(int, probe.stdout.split())
+    try:
+        seen = accelerators()
+    except EccvkitError as error:
+        raise EccvkitError(f"cannot look for device {wanted[0]!r}, {error}") from error
+    cuda = len(seen.cuda)
     for device in wanted:
         index = int(device.partition(":")[2] or 0)
-        if (device == "mps" and not mps) or (device.startswith("cuda") and index >= cuda):
+        if (device == "mps" and not seen.mps) or (device.startswith("cuda") and index >= cuda):
             raise EccvkitError(
                 f"device {device!r} is not available: torch sees {cuda} CUDA device(s) and "
-                f"{'an' if mps else 'no'} MPS device on this machine; use --device auto or cpu"
+                f"{'an' if seen.mps else 'no'} MPS device on this machine; use --device auto or cpu"
             )
 
 
