@@ -57,6 +57,11 @@ def _mean(study: Study, metric: str, variant: str, scale: float) -> str:
     return f"{value:.1f}" if scale == 100 else f"{value:.2f}"
 
 
+def _by_arm(study: Study, metric: str, arms: Sequence[str]) -> pd.DataFrame:
+    """One row per seed, one column per arm in the given order."""
+    return pd.DataFrame({arm: study.values(metric, arm) for arm in arms})
+
+
 @dataclass(frozen=True)
 class Difference:
     """One arm against another arm, or against a bound, seed by seed.
@@ -111,9 +116,8 @@ class Monotone:
 
     def per_seed(self, study: Study) -> pd.Series:
         """Smallest signed step."""
-        values = np.stack([study.values(self.metric, arm).to_numpy() for arm in self.arms])
-        steps = _SIGN[self.direction] * np.diff(values, axis=0)
-        return pd.Series(steps.min(axis=0), index=study.values(self.metric, self.arms[0]).index)
+        steps = _SIGN[self.direction] * _by_arm(study, self.metric, self.arms).diff(axis=1)
+        return steps.iloc[:, 1:].min(axis=1, skipna=False)
 
     def describe(self, study: Study, scale: float = 1.0) -> str:
         """The means in order."""
@@ -133,9 +137,8 @@ class Spread:
 
     def per_seed(self, study: Study) -> pd.Series:
         """Bound minus spread."""
-        values = np.stack([study.values(self.metric, arm).to_numpy() for arm in self.arms])
-        index = study.values(self.metric, self.arms[0]).index
-        return pd.Series(self.below - np.ptp(values, axis=0), index=index)
+        values = _by_arm(study, self.metric, self.arms)
+        return self.below - (values.max(axis=1, skipna=False) - values.min(axis=1, skipna=False))
 
     def describe(self, study: Study, scale: float = 1.0) -> str:
         """The means and the mean spread."""

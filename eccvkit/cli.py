@@ -265,7 +265,7 @@ def _print_verdicts(console: Console, records: list[Record]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from eccvkit.runner.report import interval
+    from eccvkit.outputs import effect_text
 
     colors = {"reproduced": "green", "leaning": "cyan", "contradicted": "red"}
     table = Table("Run", "Claim", "Ours", "Effect [95%]", "Verdict", box=None, pad_edge=False)
@@ -278,7 +278,7 @@ def _print_verdicts(console: Console, records: list[Record]) -> None:
                 record.label,
                 escape(f"{claim['id']} {claim['text']}"),
                 escape(str(claim.get("ours") or "")),
-                escape(interval(claim)),
+                escape(effect_text(claim)),
                 f"[{color}]{escape(claim['verdict'])}[/]",
             )
     if table.row_count:

@@ -18,6 +18,10 @@ CLAIMS = "application/vnd.eccvkit.claims+json"
 TABLE = "application/vnd.eccvkit.table+json"
 #: Facts of the run: ``{"preset", "seed", "device", "threads", "versions": {...}}``.
 RUN = "application/vnd.eccvkit.run+json"
+#: All of ours: for machines only.
+RECORDS = (CLAIMS, TABLE, RUN)
+#: Jupyter's own: an interactive widget, which is nothing without a kernel.
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True)
@@ -100,3 +104,20 @@ def collect(notebook: Mapping[str, Any]) -> Facts:
                     )
                 )
     return facts
+
+
+def effect_text(claim: Mapping[str, Any]) -> str:
+    """Effect of a judged claim with its 95% interval; "" where there is none.
+
+    Examples
+    --------
+    >>> effect_text({"effect": 0.031, "low": 0.012, "high": 0.05, "unit": "AUROC"})
+    '+0.031 [+0.012, +0.05] AUROC'
+    """
+    effect, low, high = (claim.get(key) for key in ("effect", "low", "high"))
+    if effect is None:
+        return ""
+    text = f"{effect:+.3g}"
+    if low is not None and high is not None:
+        text += f" [{low:+.3g}, {high:+.3g}]"
+    return f"{text} {claim.get('unit') or ''}".strip()

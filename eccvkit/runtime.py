@@ -15,6 +15,7 @@ import torch
 
 from eccvkit.errors import EccvkitError, unknown
 from eccvkit.outputs import RUN, emit
+from eccvkit.volume import PRESETS
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -216,8 +217,6 @@ def start(preset: str, seed: int, device: str = "auto", *, threads: int | None =
     threads : int, optional
         Upper limit of torch threads, see :func:`use_threads`.
     """
-    from eccvkit.volume import PRESETS
-
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
     check_seed(seed)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from eccvkit import claims as claims_module
 from eccvkit.claims import Claim, Verdict, judge
-from eccvkit.outputs import CLAIMS, TABLE, emit
+from eccvkit.outputs import CLAIMS, TABLE, effect_text, emit
 from eccvkit.study import Study
 from eccvkit.volume import PRESETS, find
 
@@ -170,54 +170,33 @@ def ablation_table(
     emit(TABLE, {"name": name, "rows": records}, html=table, text=frame.to_string())
 
 
-def verdict_table(
-    preset: str, judged: Sequence[tuple[Sequence[Claim], Study]] | Sequence[Verdict], **facts: Any
-) -> list[Verdict]:
+def verdict_table(preset: str, judged: Sequence[tuple[Sequence[Claim], Study]]) -> list[Verdict]:
     """Judge claims, show the verdicts, and store them as JSON in the output.
 
     Parameters
     ----------
     preset : str
-    judged : sequence of (claims, study) pairs, or of verdicts
+    judged : sequence of (claims, study) pairs
         A notebook with two studies passes two pairs; there is one verdict table per notebook.
-    **facts
-        More JSON content of the record.
 
     Returns
     -------
     list of Verdict
     """
-    verdicts: list[Verdict] = []
-    seeds: list[int] = []
-    for item in judged:
-        if isinstance(item, Verdict):
-            verdicts.append(item)
-        else:
-            claims, study = item
-            verdicts += judge(claims, study)
-            seeds = sorted(set(seeds) | set(study.seeds))
-    payload = {
-        "preset": preset,
-        "seeds": seeds,
-        "claims": [v.record() for v in verdicts],
-    } | facts
+    verdicts = [verdict for claims, study in judged for verdict in judge(claims, study)]
+    seeds = sorted({seed for _, study in judged for seed in study.seeds})
+    payload = {"preset": preset, "seeds": seeds, "claims": [v.record() for v in verdicts]}
     rows = "".join(_verdict_row(v) for v in verdicts)
     head = "".join(
         f'<th style="text-align:left">{h}</th>'
         for h in ("claim", "the paper", "ours", "effect [95% interval]", "verdict")
     )
-    text = "\n".join(f"{v.claim.id}: {v.verdict} ({v.ours}; {_effect(v)})" for v in verdicts)
+    text = "\n".join(
+        f"{v.claim.id}: {v.verdict} ({v.ours}; {effect_text(v.record())})" for v in verdicts
+    )
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     emit(CLAIMS, payload, html=table, text=text)
     return verdicts
-
-
-def _effect(v: Verdict) -> str:
-    interval = v.interval
-    unit = f" {v.claim.unit}" if v.claim.unit else ""
-    if interval.n < 2:
-        return f"{interval.mean:+.3g}{unit}"
-    return f"{interval.mean:+.3g} [{interval.low:+.3g}, {interval.high:+.3g}]{unit}"
 
 
 def _verdict_row(v: Verdict) -> str:
@@ -225,7 +204,7 @@ def _verdict_row(v: Verdict) -> str:
         f"<b>{v.claim.id}</b> {html.escape(v.claim.text)}",
         f"{html.escape(v.claim.paper)} <i>({html.escape(v.claim.source)})</i>",
         html.escape(v.ours),
-        html.escape(_effect(v)),
+        html.escape(effect_text(v.record())),
         f"<b>{_SYMBOL[v.verdict]} {v.verdict}</b>",
     )
     return "<tr>" + "".join(f'<td style="text-align:left">{c}</td>' for c in cells) + "</tr>"
@@ -249,15 +228,15 @@ def play(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
     import ipywidgets
     from IPython.display import display
 
-    from eccvkit.viz.style import show, to_png
+    from eccvkit.viz.style import publish, to_png
 
     def current() -> tuple[Any, str]:
         result = draw(**{name: control.value for name, control in controls.items()})
         return result if isinstance(result, tuple) else (result, "")
 
     figure, sentence = current()
-    png, width, _ = to_png(figure)
-    show(figure, alt)
+    png, width, height = to_png(figure)
+    publish(png, width, height, alt)
     picture = ipywidgets.Image(value=png, format="png", width=width)
     words = ipywidgets.HTML(sentence)
 

@@ -80,7 +80,7 @@ def shown(**data):
 
 
 def notebook():
-    widget = shown(**{chapters.WIDGET: {"model_id": "m"}, "text__plain": "interactive(...)"})
+    widget = shown(**{chapters.WIDGET_VIEW: {"model_id": "m"}, "text__plain": "interactive(...)"})
     claims = shown(**{CLAIMS: RECORD, "text__html": "<p>verdicts</p>", "text__plain": "verdicts"})
     solution = {"nbgrader": {"solution": True, "grade": False, "grade_id": "s"}}
     nb = v4.new_notebook(
@@ -165,7 +165,7 @@ def test_page_drops_widgets_and_machine_records(chapter, tmp_path):
 
 def test_widget_with_a_static_picture_keeps_the_picture(tmp_path):
     output = figure(5, "static")
-    output["data"][chapters.WIDGET] = {"model_id": "m"}
+    output["data"][chapters.WIDGET_VIEW] = {"model_id": "m"}
     nb = v4.new_notebook(cells=[v4.new_code_cell("x", outputs=[output])])
     write(tmp_path, "08_topogan.ipynb", nb)
     page = chapters.page(chapters.read_chapters(tmp_path)[0], tmp_path)

@@ -16,10 +16,8 @@ import nbformat
 from nbformat import NotebookNode, v4
 
 from eccvkit.errors import DataError, UnknownName
-from eccvkit.outputs import CLAIMS, RUN, TABLE, Facts, collect
+from eccvkit.outputs import RECORDS, WIDGET_VIEW, Facts, collect
 from eccvkit.volume import Paper, find
-
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True)
@@ -126,9 +124,9 @@ def _drop_what_no_reader_sees(cell: NotebookNode) -> None:
     kept = []
     for output in cell.outputs:
         data = output.get("data", {})
-        for mime in (CLAIMS, TABLE, RUN):
+        for mime in RECORDS:
             data.pop(mime, None)
-        if data.pop(WIDGET, None) is None or set(data) - {"text/plain"}:
+        if data.pop(WIDGET_VIEW, None) is None or set(data) - {"text/plain"}:
             kept.append(output)
     cell.outputs = kept
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from chapters import Chapter
 
+from eccvkit.outputs import effect_text
 from eccvkit.volume import Paper
 
 #: Verdicts from best to worst: colour of the badge, and the meaning given on the ledger.
@@ -180,21 +181,12 @@ def _with_source(claim: dict[str, Any]) -> str:
 
 def effect(claim: dict[str, Any]) -> str:
     """Mean difference and 95% interval as text: ``+0.059 [+0.030, +0.080] AUROC, n = 5``."""
-    if claim.get("effect") is None:
+    numbers = effect_text({**claim, "unit": ""}).replace("-", "−")  # a real minus
+    if not numbers:
         return "–"
-    text = _signed(claim["effect"])
-    if claim.get("low") is not None and claim.get("high") is not None:
-        text += f" [{_signed(claim['low'])}, {_signed(claim['high'])}]"
-    if claim.get("unit"):
-        text += f" {claim['unit']}"
-    if claim.get("n"):
-        text += f", n = {claim['n']}"
-    return escape(text)
-
-
-def _signed(value: float) -> str:
-    """Three significant digits with sign, and a real minus."""
-    return f"{value:+.3g}".replace("-", "−")
+    unit = f" {claim['unit']}" if claim.get("unit") else ""
+    n = f", n = {claim['n']}" if claim.get("n") else ""
+    return escape(f"{numbers}{unit}{n}")
 
 
 def _claims(chapter: Chapter) -> list[dict[str, Any]]:

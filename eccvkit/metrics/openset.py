@@ -13,8 +13,14 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score, ro
 from eccvkit.errors import EccvkitError
 
 
-def _scores(known: ArrayLike, unknown: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Stack both score vectors; return (scores, 1 for known and 0 for unknown)."""
+def labelled_scores(known: ArrayLike, unknown: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Stack both score vectors; return (scores, 1 for known and 0 for unknown).
+
+    Raises
+    ------
+    EccvkitError
+        A group is empty, or a score is not finite.
+    """
     known, unknown = (np.asarray(s, dtype=np.float64).ravel() for s in (known, unknown))
     if not len(known) or not len(unknown):
         raise EccvkitError(
@@ -35,25 +41,25 @@ def auroc(known: ArrayLike, unknown: ArrayLike) -> float:
     >>> auroc([3, 2], [1, 2])
     0.875
     """
-    scores, is_known = _scores(known, unknown)
+    scores, is_known = labelled_scores(known, unknown)
     return float(roc_auc_score(is_known, scores))
 
 
 def aupr_known(known: ArrayLike, unknown: ArrayLike) -> float:
     """Area under precision-recall (average precision) with the known samples as positives."""
-    scores, is_known = _scores(known, unknown)
+    scores, is_known = labelled_scores(known, unknown)
     return float(average_precision_score(is_known, scores))
 
 
 def aupr_unknown(known: ArrayLike, unknown: ArrayLike) -> float:
     """Area under precision-recall with the unknown samples as positives and negated scores."""
-    scores, is_known = _scores(known, unknown)
+    scores, is_known = labelled_scores(known, unknown)
     return float(average_precision_score(1 - is_known, -scores))
 
 
 def fpr_at_tpr(known: ArrayLike, unknown: ArrayLike, tpr: float = 0.95) -> float:
     """Share of unknowns accepted at the strictest threshold that accepts ``tpr`` of the knowns."""
-    scores, is_known = _scores(known, unknown)
+    scores, is_known = labelled_scores(known, unknown)
     fpr, reached, _ = roc_curve(is_known, scores, drop_intermediate=False)
     return float(fpr[np.argmax(reached >= tpr)])
 
@@ -77,7 +83,7 @@ def oscr(known: ArrayLike, correct: ArrayLike, unknown: ArrayLike) -> float:
     correct = np.asarray(correct, dtype=bool).ravel()
     if len(known) != len(correct):
         raise EccvkitError(f"oscr: {len(known)} scores but {len(correct)} correctness flags")
-    _scores(known, unknown)
+    labelled_scores(known, unknown)
     if not correct.any():
         return 0.0
     return float(correct.mean()) * auroc(known[correct], unknown)

@@ -18,9 +18,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from eccvkit.errors import EccvkitError
+from eccvkit.outputs import WIDGET_VIEW
 from eccvkit.runner import process
 from eccvkit.runner.engine import OnCell, Session, run_notebook
-from eccvkit.runner.notebook import WIDGET_VIEW
 from eccvkit.runner.record import write_text
 
 #: Largest stored notebook, in bytes.

@@ -16,9 +16,6 @@ from eccvkit.volume import find, notebooks_dir, papers
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: MIME type of an interactive widget in a cell's output.
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-
 #: Stands for a default that is computed (``steps = 2 * 50``): only the kernel knows its value.
 COMPUTED = object()
 

@@ -17,9 +17,8 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 
-from eccvkit.outputs import CLAIMS, RUN, TABLE
+from eccvkit.outputs import RECORDS, WIDGET_VIEW
 from eccvkit.runner.mathml import to_mathml
-from eccvkit.runner.notebook import WIDGET_VIEW
 from eccvkit.runner.record import Record
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -44,9 +43,7 @@ def _is_for_people(output: NotebookNode) -> bool:
     if data is None:
         return True
     # Where emit() was given nothing to show, the text names the MIME type.
-    mute = any(
-        mime in data and f"<{mime}>" == data.get("text/plain") for mime in (CLAIMS, TABLE, RUN)
-    )
+    mute = any(mime in data and f"<{mime}>" == data.get("text/plain") for mime in RECORDS)
     return WIDGET_VIEW not in data and not (mute and "text/html" not in data)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eccvkit.errors import DataError, EccvkitError
+from eccvkit.outputs import effect_text
 from eccvkit.runner.record import PAGE, Record, read_records, write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -149,26 +150,12 @@ def _count_claims(runs: Sequence[Record]) -> list[ClaimCount]:
     return list(counts.values())
 
 
-def interval(claim: dict[str, Any]) -> str:
-    """Effect of a claim with its 95% interval, as in ``+0.031 [+0.012, +0.050] AUROC``.
-
-    The effect is positive when the claim holds; "" where the notebook gives none.
-    """
-    effect, low, high = (claim.get(k) for k in ("effect", "low", "high"))
-    if effect is None:
-        return ""
-    text = f"{effect:+.3g}"
-    if low is not None and high is not None:
-        text += f" [{low:+.3g}, {high:+.3g}]"
-    return f"{text} {claim.get('unit') or ''}".strip()
-
-
 def evidence(claim: dict[str, Any]) -> str:
     """One line: our figures, the effect over seeds, the paper's figures and where they stand."""
     paper = f"{claim.get('paper') or ''} {claim.get('source') or ''}".strip()
     parts = {
         "ours": claim.get("ours"),
-        "effect": interval(claim),
+        "effect": effect_text(claim),
         "seeds": claim.get("n"),
         "paper": paper,
     }

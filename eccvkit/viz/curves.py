@@ -89,10 +89,11 @@ def roc(
     """
     from sklearn.metrics import roc_curve
 
-    from eccvkit.metrics.openset import auroc
+    from eccvkit.metrics.openset import auroc, labelled_scores
 
     for name, (known, unknown) in scores.items():
-        fpr, tpr, _ = roc_curve(*_labelled(known, unknown))
+        score, is_known = labelled_scores(known, unknown)
+        fpr, tpr, _ = roc_curve(is_known, score)
         label = f"{name} ({auroc(known, unknown):.3f})"
         ax.plot(fpr, tpr, label=label, color=(colours or {}).get(name))
     ax.plot([0, 1], [0, 1], color="#bbbbbb", lw=1, ls="--", zorder=0)
@@ -118,11 +119,11 @@ def precision_recall(
     """
     from sklearn.metrics import precision_recall_curve
 
-    from eccvkit.metrics.openset import aupr_known, aupr_unknown
+    from eccvkit.metrics.openset import aupr_known, aupr_unknown, labelled_scores
 
     area = aupr_known if positive == "known" else aupr_unknown
     for name, (known, unknown) in scores.items():
-        is_known, score = _labelled(known, unknown)
+        score, is_known = labelled_scores(known, unknown)
         labels, values = (is_known, score) if positive == "known" else (1 - is_known, -score)
         precision, recall, _ = precision_recall_curve(labels, values)
         label = f"{name} ({area(known, unknown):.3f})"
@@ -133,8 +134,3 @@ def precision_recall(
     ax.set_ylim(max(0.0, share - 0.1), 1.01)
     ax.legend(loc="lower left")
     return ax
-
-
-def _labelled(known: ArrayLike, unknown: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    known, unknown = np.asarray(known), np.asarray(unknown)
-    return np.r_[np.ones(len(known)), np.zeros(len(unknown))], np.r_[known, unknown]

@@ -91,11 +91,21 @@ def show(figure: Figure, alt: str, *, thumbnail: bool = False) -> None:
     EccvkitError
         ``alt`` is missing or too short to say anything.
     """
+    publish(*to_png(figure), alt, thumbnail=thumbnail)
+
+
+def publish(png: bytes, width: int, height: int, alt: str, *, thumbnail: bool = False) -> None:
+    """Publish a rendered picture, see :func:`show` and :func:`to_png`.
+
+    Raises
+    ------
+    EccvkitError
+        ``alt`` is missing or too short to say anything.
+    """
     from IPython.display import display
 
     if len(alt.split()) < 4:
         raise EccvkitError(f"figure without alternative text (got {alt!r}): describe it in a line")
-    png, width, height = to_png(figure)
     alt = " ".join(alt.split())
     meta = {"alt": alt, "width": width, "height": height}
     if thumbnail:

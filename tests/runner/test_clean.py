@@ -8,8 +8,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from eccvkit.errors import EccvkitError
+from eccvkit.outputs import WIDGET_VIEW
 from eccvkit.runner.clean import clean, refuse_unfit
-from eccvkit.runner.notebook import WIDGET_VIEW
 
 from .conftest import Runs, eccvkit, write_notebook
 
