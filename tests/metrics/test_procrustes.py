@@ -119,7 +119,9 @@ def test_collapsed_clouds(dtype, value):
         fit = procrustes(x, y, scale=True)
         torch.testing.assert_close(fit.rotation, torch.eye(3, dtype=dtype)[None])
         assert fit.scale.item() == pytest.approx(factor, abs=1e-3)
-        torch.testing.assert_close(fit.aligned.mean(1), y.mean(1), atol=1e-4, rtol=1e-6)
+        # In float32 even the mean of equal numbers may differ from them in the last digit.
+        atol = 1e-7 * (5 + value)
+        torch.testing.assert_close(fit.aligned.mean(1), y.mean(1), atol=atol, rtol=0)
     torch.testing.assert_close(procrustes(point, cloud).scale, torch.ones(1, dtype=dtype))
 
 
