@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from skimage.measure import label
+from skimage.morphology import skeletonize
+
+from eccvkit.data import retina
+from eccvkit.data.retina import retina_patches, retina_vessels
+from eccvkit.errors import EccvkitError, UnknownName
+
+MASK, FIELD = retina_vessels()
+
+
+@pytest.fixture
+def segmentation(monkeypatch):
+    """Put another mask in the place of the photograph's."""
+
+    def put(mask, rows_seen=705):
+        field = np.arange(705)[:, None].repeat(705, axis=1) < rows_seen
+        monkeypatch.setattr(retina, "_segmentation", lambda: (mask, field))
+        retina._half.cache_clear()
+
+    yield put
+    retina._half.cache_clear()
+
+
+def test_vessels_are_one_thin_connected_tree():
+    assert MASK.shape == FIELD.shape == (705, 705) and MASK.dtype == FIELD.dtype == bool
+    assert 0.10 < MASK[FIELD].mean() < 0.16  # manual masks of DRIVE: about 12%
+    pieces = np.bincount(label(MASK, connectivity=2).ravel())[1:]
+    assert len(pieces) <= 5 and pieces.max() > 0.95 * MASK.sum()
+    width = 2 * ndimage.distance_transform_edt(MASK)[skeletonize(MASK)]
+    assert 4 <= np.median(width) <= 6 and width.max() <= 12
+
+
+@pytest.mark.parametrize(
+    ("what", "row", "column"),
+    [
+        ("upper arcade", 159, 240),
+        ("lower arcade", 612, 360),
+        ("branch of the upper arcade", 214, 308),
+        ("trunk through the optic disc", 400, 92),
+    ],
+)
+def test_known_vessels_are_found(what, row, column):
+    assert MASK[row - 4 : row + 5, column - 4 : column + 5].any(), what
+
+
+def test_macula_and_pigment_at_the_optic_disc_are_no_vessels():
+    assert not MASK[320:385, 320:390].any()
+    assert not MASK[335:385, 130:165].any()
+
+
+def test_field_of_view_is_a_disc_without_the_notch():
+    rows, columns = np.nonzero(FIELD)
+    radius = np.hypot(rows - rows.mean(), columns - columns.mean()).max()
+    assert FIELD.sum() == pytest.approx(np.pi * radius**2, rel=0.02)
+    assert not (MASK & ~FIELD).any()
+
+
+def test_callers_get_their_own_copy():
+    retina_vessels()[0][:] = True
+    assert np.array_equal(retina_vessels()[0], MASK)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_patches_are_binary_and_hold_vessels(part):
+    patches = retina_patches(24, n=300, part=part, seed=3, least=0.15)
+    assert patches.shape == (300, 1, 24, 24) and patches.dtype == torch.float32
+    assert set(patches.unique().tolist()) == {0.0, 1.0}
+    assert patches.mean(dim=(1, 2, 3)).min() >= 0.15
+
+
+def test_vessels_are_two_pixels_wide_in_patches_and_stay_whole():
+    for part in retina.PARTS:
+        mask, _ = retina._half(part, 3)
+        assert mask.sum() / skeletonize(mask).sum() == pytest.approx(2.25, abs=0.25)
+        assert label(mask, connectivity=2).max() <= 6
+
+
+def test_patches_depend_on_seed_and_part_alone():
+    a, b = (retina_patches(n=8, seed=1) for _ in range(2))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, retina_patches(n=8, seed=2))
+    assert not torch.equal(a, retina_patches(n=8, seed=1, part="test"))
+
+
+def test_no_pixel_serves_both_parts(segmentation):
+    mask = np.random.default_rng(0).random((705, 705)) < 0.4
+    segmentation(mask)
+    patches = {part: retina_patches(16, n=2000, part=part) for part in retina.PARTS}
+    # 235 patch rows: 113 for each half and 9 between. Turn over all pixels the half may not see.
+    for part, others in (("train", slice(339, None)), ("test", slice(0, 366))):
+        changed = mask.copy()
+        changed[others] ^= True
+        segmentation(changed)
+        assert torch.equal(retina_patches(16, n=2000, part=part), patches[part])
+    own = mask.copy()
+    own[338] ^= True
+    segmentation(own)
+    assert not torch.equal(retina_patches(16, n=2000, part="train"), patches["train"])
+
+
+def test_patches_are_windows_in_all_eight_positions(segmentation):
+    mask = np.zeros((705, 705), dtype=bool)
+    corner = np.array([[1, 1, 1], [1, 0, 0], [0, 0, 0]], dtype=bool)  # no symmetry of its own
+    mask[:339] = np.tile(np.kron(corner, np.ones((3, 3), dtype=bool)), (38, 79))[:339, :705]
+    segmentation(mask, rows_seen=333)  # whole periods: half of one at the rim is a pinhole
+    seen = {tuple(p.flatten().tolist()) for p in retina_patches(3, n=2000, least=0.4)}
+    # All windows of a tiling of period 3 are its cyclic shifts; each in eight positions.
+    shifts = [np.roll(corner, (i, j), (0, 1)) for i in range(3) for j in range(3)]
+    views = [np.rot90(m, k) for s in shifts for m in (s, s[:, ::-1]) for k in range(4)]
+    assert seen == {tuple(v.astype(float).ravel()) for v in views}
+
+
+def test_turns_are_the_symmetries_of_the_square():
+    patch = torch.arange(9.0).view(1, 3, 3)
+    turned = retina._turned(patch.expand(8, 3, 3), np.arange(8))
+    assert len({tuple(p.flatten().tolist()) for p in turned}) == 8
+    assert torch.equal(turned[1], patch[0].rot90(1)) and torch.equal(turned[4], patch[0].flip(1))
+
+
+def test_window_sums_match_a_loop():
+    array = np.random.default_rng(0).random((6, 7)) < 0.5
+    sums = retina._window_sums(array, 3)
+    assert sums.shape == (4, 5)
+    assert all(sums[i, j] == array[i : i + 3, j : j + 3].sum() for i in range(4) for j in range(5))
+
+
+def test_bad_requests():
+    with pytest.raises(UnknownName, match="did you mean 'train'"):
+        retina_patches(n=1, part="trian")
+    with pytest.raises(EccvkitError, match="smaller size"):
+        retina_patches(120, n=1)
+    with pytest.raises(EccvkitError, match="least"):
+        retina_patches(n=1, least=0.9)
+    with pytest.raises(EccvkitError, match="seed"):
+        retina_patches(n=1, seed=-1)
