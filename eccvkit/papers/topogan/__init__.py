@@ -1,0 +1,1 @@
+"""Paper 08: TopoGAN: A Topology-Aware Generative Adversarial Network."""

@@ -1,0 +1,100 @@
+"""What decides a run of paper 08: one frozen configuration, and its presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from eccvkit.errors import EccvkitError, unknown
+from eccvkit.papers.topogan.gradient import MODES
+from eccvkit.papers.topogan.matching import CONVENTIONS
+
+#: Bundled or procedural masks, and the paper's own kinds read from a folder.
+DATA = ("membranes", "retina", "folder", "drive")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides one training run, apart from the variant and the seed.
+
+    Attributes
+    ----------
+    data : str
+        "membranes" (procedural), "retina" (vessels of the bundled photograph), "folder" (mask
+        images in ``data_dir``) or "drive" (that data set in ``data_dir``).
+    data_dir : str
+        Folder of the paper's data; "" means the environment variable ``ECCVKIT_DATA``.
+    size : int
+        Side of the masks in pixels.
+    cut : float
+        Share of membranes with a genuine gap; only for "membranes".
+    images, samples : int
+        Real masks for training, and masks of every arm and of the held-out set in the evaluation.
+    latent, width : int
+        Dimension of the noise, and channels of the widest feature map's quarter (the paper: 64).
+    batch, critic_steps, lr, betas, penalty
+        WGAN-GP: batch size, critic steps per generator step, Adam, weight of the gradient penalty.
+    pretrain, steps : int
+        Generator steps before the arms part, and of each arm after it.
+    lam : float
+        Weight lambda of the topological loss, summed over its batch.
+    topo_every, topo_batch, topo_real : int
+        The loss acts on every so many-th generator step, on so many generated masks, matched with
+        so many real diagrams.
+    mode, match : str
+        See :func:`~eccvkit.papers.topogan.gradient.topological_loss`.
+    thickness : float
+        Of a drawn segment, in pixels.
+    average : float
+        Decay of the running mean of the generator's weights that is evaluated, in all arms.
+    seeds : int
+        Seeds that a study runs.
+    """
+
+    data: str = "membranes"
+    data_dir: str = ""
+    size: int = 32
+    cut: float = 0.35
+    images: int = 2000
+    samples: int = 500
+    latent: int = 32
+    width: int = 16
+    batch: int = 32
+    critic_steps: int = 3
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.5, 0.9)
+    penalty: float = 10.0
+    pretrain: int = 450
+    steps: int = 120
+    lam: float = 0.005
+    topo_every: int = 2
+    topo_batch: int = 32
+    topo_real: int = 64
+    mode: str = "segment"
+    match: str = "uniform"
+    thickness: float = 2.0
+    average: float = 0.95
+    seeds: int = 3
+
+    def __post_init__(self) -> None:
+        counts = ("images", "samples", "latent", "width", "batch", "critic_steps", "pretrain")
+        for name in (*counts, "steps", "topo_every", "topo_batch", "topo_real", "seeds"):
+            if getattr(self, name) < 1:
+                raise EccvkitError(f"{name} is {getattr(self, name)}: use a whole number above 0")
+        if not self.lam >= 0 or not 0 <= self.cut <= 1 or not 0 <= self.average < 1:
+            raise EccvkitError(
+                f"lam={self.lam}, cut={self.cut}, average={self.average}: lam is 0 or more, cut a "
+                "probability, average at least 0 and below 1"
+            )
+        for kind, name, valid in (
+            ("data set", self.data, DATA),
+            ("mode of the topological gradient", self.mode, MODES),
+            ("convention of the diagram distance", self.match, CONVENTIONS),
+        ):
+            if name not in valid:
+                raise unknown(kind, name, valid)
+
+    def shared(self) -> Config:
+        """The same without what only matters after the arms have parted."""
+        own = ("steps", "lam", "topo_every", "topo_batch", "topo_real", "mode", "match")
+        defaults = {f.name: f.default for f in fields(self) if f.name in (*own, "thickness")}
+        return replace(self, **defaults)
