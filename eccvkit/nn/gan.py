@@ -153,6 +153,24 @@ def with_spectral_norm(module: nn.Module) -> nn.Module:
     return module
 
 
+class _MovingAverage(AveragedModel):
+    """Moving average that also keeps the singular vectors of spectral normalisation fresh."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        super().__init__(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        super().update_parameters(model)
+        for layer in self.module.modules():
+            if isinstance(layer, _WEIGHTED) and is_parametrized(layer, "weight"):
+                # The mean of unit vectors is shorter than one, and the weight would come out too
+                # large. Reading the weight in training mode makes a step of power iteration.
+                layer.parametrizations.train()
+                _ = layer.weight
+                layer.parametrizations.eval()
+
+
 def ema(model: nn.Module, decay: float = 0.999) -> AveragedModel:
     """Moving average of a model, to be sampled from instead of the model itself.
 
@@ -162,7 +180,8 @@ def ema(model: nn.Module, decay: float = 0.999) -> AveragedModel:
 
     Buffers are averaged like weights: the running means and variances of batch normalisation then
     belong to the averaged weights. (Integer buffers are rounded down; normalisation with a fixed
-    momentum does not read its step counter.)
+    momentum does not read its step counter.) The singular vectors of spectral normalisation are
+    brought up to date by one power iteration per update.
 
     Parameters
     ----------
@@ -188,5 +207,4 @@ def ema(model: nn.Module, decay: float = 0.999) -> AveragedModel:
     """
     if not 0 <= decay < 1:
         raise EccvkitError(f"ema: decay {decay} is not in [0, 1): 0.999 is usual")
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-    return average.eval().requires_grad_(False)
+    return _MovingAverage(model, decay).eval().requires_grad_(False)

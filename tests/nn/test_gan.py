@@ -188,6 +188,22 @@ def test_ema_is_a_copy_in_evaluation_mode():
     torch.testing.assert_close(average(z), model.eval()(z).detach())
 
 
+def test_ema_of_spectral_norm_is_normalised():
+    torch.manual_seed(0)
+    model = with_spectral_norm(DCGANCritic(width=4, size=16))
+    average = ema(model, decay=0.9)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        model(torch.randn(8, 1, 16, 16)).mean().backward()
+        optimizer.step()
+        average.update_parameters(model)
+    for layer in average.module.layers[::2]:
+        # Averaged singular vectors alone would give up to 1.5 here.
+        assert largest_singular_value(layer) == pytest.approx(1, abs=0.05)
+    assert not average.training and not any(m.training for m in average.modules())
+
+
 @pytest.mark.parametrize("decay", [-0.1, 1.0, 1.5, float("nan")])
 def test_ema_decay_is_checked(decay):
     with pytest.raises(EccvkitError, match=r"is not in \[0, 1\)"):
