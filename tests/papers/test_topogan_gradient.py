@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -200,7 +202,7 @@ def test_descent_closes_the_gap_and_keeps_the_holes(gap, mode):
     frames = descent.descend(gap, births(0, 0), mode=mode)
     path = [frame.diagram.births.max() for frame in frames]
     assert path[0] == 3 and path[-1] == 0
-    assert all(later <= earlier for earlier, later in zip(path, path[1:]))
+    assert all(later <= earlier for earlier, later in pairwise(path))
     assert frames[-1].diagram.betti == 2 and frames[-1].distance == 0
     assert all((frame.image >= 0.5)[gap].all() for frame in frames)
 
