@@ -17,13 +17,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import torch
 from scipy import ndimage
 from torch import Tensor
 
 from eccvkit.data.bundled import photo
-from eccvkit.errors import EccvkitError, unknown
-from eccvkit.runtime import check_seed
+from eccvkit.data.patches import mask_patches
+from eccvkit.errors import unknown
 
 # All lengths are in pixels of the photograph at half size (705 x 705), where most vessels are 2 to
 # 8 pixels wide: wide enough for the filters, and a quarter of the time of the full size.
@@ -130,12 +129,7 @@ def retina_patches(
     if part not in PARTS:
         raise unknown("part", part, PARTS)
     mask, field = _half(part, scale)
-    rows, columns = _places(mask, field, size, least)
-    rng = np.random.default_rng([check_seed(seed), list(PARTS).index(part)])
-    pick = rng.integers(len(rows), size=n)
-    windows = np.lib.stride_tricks.sliding_window_view(mask, (size, size))
-    patches = torch.from_numpy(windows[rows[pick], columns[pick]].astype(np.float32))
-    return _turned(patches, rng.integers(8, size=n)).unsqueeze(1)
+    return mask_patches([mask], size, n, seed=seed, least=least, fields=[field])
 
 
 @lru_cache(maxsize=1)
@@ -187,35 +181,3 @@ def _half(part: str, scale: int) -> tuple[np.ndarray, np.ndarray]:
     # Split first: filling must not look across. The small amount is for 3 of 9, a rounded mean.
     mask = remove_small_holes(coverage[rows] >= COVERED - 1e-9, max_size=PINHOLE, connectivity=1)
     return mask, seen[rows] == 1
-
-
-def _places(
-    mask: np.ndarray, field: np.ndarray, size: int, least: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Upper left corners of all windows inside the field with enough vessel in them."""
-    if 1 <= size <= min(mask.shape):
-        inside = _window_sums(field, size) == size**2
-        enough = _window_sums(mask, size) >= least * size**2
-        rows, columns = np.nonzero(inside & enough)
-        if len(rows):
-            return rows, columns
-    raise EccvkitError(
-        f"no patch of {size} x {size} with {least:.0%} vessels in half of the retina "
-        f"({mask.shape[0]} x {mask.shape[1]} patch pixels): use a smaller size, scale or least"
-    )
-
-
-def _window_sums(array: np.ndarray, size: int) -> np.ndarray:
-    """Sum over every window of ``size`` x ``size``, by a summed-area table."""
-    table = np.pad(array.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    return table[size:, size:] - table[:-size, size:] - table[size:, :-size] + table[:-size, :-size]
-
-
-def _turned(patches: Tensor, turns: np.ndarray) -> Tensor:
-    """Apply one of the eight symmetries of the square to each patch of (n, size, size)."""
-    turned = torch.empty_like(patches)
-    for turn in range(8):
-        chosen = torch.from_numpy(np.flatnonzero(turns == turn))
-        view = patches[chosen].rot90(turn % 4, dims=(1, 2))
-        turned[chosen] = view.flip(2) if turn >= 4 else view
-    return turned

@@ -174,9 +174,9 @@ def transport_plan(
     *,
     label: str | None = "mass",
 ) -> Axes:
-    """Draw a transport plan as a heat map; a ring marks the largest entry of each row.
+    """Draw a transport plan as a heat map; a dot marks the largest entry of each row.
 
-    Of equal entries the first is marked, as ``argmax`` chooses; a row without mass has no ring.
+    Of equal entries the first is marked, as ``argmax`` chooses; a row without mass has no dot.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def transport_plan(
         raise EccvkitError(f"a plan is a finite matrix of masses, but this has shape {gamma.shape}")
     image = ax.imshow(gamma, cmap="Blues", vmin=0, aspect="equal")
     rows = np.flatnonzero(gamma.max(axis=1) > 0)
-    ax.plot(gamma[rows].argmax(axis=1), rows, "o", mfc="none", mec=HIGHLIGHT, mew=2, ms=9)
+    ax.plot(gamma[rows].argmax(axis=1), rows, "o", color=HIGHLIGHT, mec="white", ms=9)
     for names, count, set_ticks in (
         (row_labels, gamma.shape[0], ax.set_yticks),
         (col_labels, gamma.shape[1], ax.set_xticks),

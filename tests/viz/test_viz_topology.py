@@ -149,7 +149,7 @@ def test_bad_trajectories(ax):
             moving_dot(ax, bad)
 
 
-def test_transport_plan_rings_the_first_largest_entry_of_each_row_with_mass(ax):
+def test_transport_plan_marks_the_first_largest_entry_of_each_row_with_mass(ax):
     gamma = [[0.1, 0.3, 0.0], [0.2, 0.2, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.2]]
     assert transport_plan(ax, gamma, "abcd", ["r0", "r1", "r2"]) is ax
     assert ax.lines[0].get_xydata().tolist() == [[1, 0], [0, 1], [2, 3]]
