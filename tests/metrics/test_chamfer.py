@@ -56,9 +56,9 @@ def test_agrees_with_loops_and_trees(squared, reduce):
 
 @pytest.mark.parametrize("squared", [False, True])
 def test_float32_agrees_with_trees_even_for_near_clouds(squared):
-    # Distances of 1e-3 at coordinates around 10: by matrix products they would be noise.
-    x = clouds(2, 500, 3, dtype=torch.float32) + 10
-    y = x + 1e-3 * clouds(2, 500, 3, seed=1, dtype=torch.float32)
+    # Distances of 1e-2 at coordinates around 300: by matrix products they would be noise.
+    x = clouds(2, 500, 3, dtype=torch.float32) + 300
+    y = x + 1e-2 * clouds(2, 500, 3, seed=1, dtype=torch.float32)
     values = chamfer_distance(x, y, squared=squared)
     for i in range(2):
         tree = chamfer_kdtree(x[i], y[i], squared=squared)
@@ -111,9 +111,11 @@ def test_f_score_by_hand():
     assert f_score(x, y, 1.0).item() == pytest.approx(2 * 0.5 * (2 / 3) / (0.5 + 2 / 3))
     assert f_score(x, y, 100.0).item() == 1
     assert f_score(x, y, 0.1).item() == 0
-    # Nearer than the threshold: exactly at it does not count.
-    assert f_score(x[:1], y[:1], 0.5).item() == 0
-    assert f_score(x[:1], y[:1], 0.51).item() == 1
+    # Nearer than the threshold: a point exactly at it does not count, on either side.
+    pair, one = torch.tensor([[0.0], [0.5]]), torch.tensor([[0.0]])
+    for prediction, truth in ((pair, one), (one, pair)):
+        assert f_score(prediction, truth, 0.5).item() == pytest.approx(2 / 3)
+        assert f_score(prediction, truth, 0.51).item() == 1
 
 
 def test_f_score_of_batches():
