@@ -22,7 +22,7 @@ from torch import Tensor
 
 from eccvkit.data.bundled import photo
 from eccvkit.data.patches import mask_patches
-from eccvkit.errors import unknown
+from eccvkit.errors import EccvkitError, unknown
 
 # All lengths are in pixels of the photograph at half size (705 x 705), where most vessels are 2 to
 # 8 pixels wide: wide enough for the filters, and a quarter of the time of the full size.
@@ -96,8 +96,8 @@ def retina_patches(
 ) -> Tensor:
     """Draw random patches of the vessel mask, turned by multiples of 90 degrees and mirrored.
 
-    The upper half of the retina is for training, the lower for testing: both hold two arcades, and
-    no pixel of the photograph serves both (rows between the halves stay unused).
+    The upper half of the retina is for training, the lower for testing: each holds one of the
+    two large arcades, and no pixel of the photograph serves both: rows between them stay unused.
 
     Parameters
     ----------
@@ -124,10 +124,12 @@ def retina_patches(
     UnknownName
         No such part.
     EccvkitError
-        No such patch fits, or a bad seed.
+        No such patch fits, or a bad scale or seed.
     """
     if part not in PARTS:
         raise unknown("part", part, PARTS)
+    if scale < 1:
+        raise EccvkitError(f"scale is {scale}: a patch pixel covers at least one pixel of the mask")
     mask, field = _half(part, scale)
     return mask_patches([mask], size, n, seed=seed, least=least, fields=[field])
 

@@ -110,3 +110,5 @@ def test_bad_requests():
         retina_patches(n=1, least=0.9)
     with pytest.raises(EccvkitError, match="seed"):
         retina_patches(n=1, seed=-1)
+    with pytest.raises(EccvkitError, match="scale is 0"):
+        retina_patches(n=1, scale=0)
