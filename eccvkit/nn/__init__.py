@@ -1,21 +1,55 @@
 """Network blocks used by two or more papers.
 
-====================  ============================================================================
-``count_parameters``  how many numbers a module learns
-``mlp``               fully connected layers from a list of widths
-``conv_block``        convolution, normalisation, activation, pooling
-``ConvNet``           three small conv blocks, for grey images of 16 to 32 pixels
-``NealEncoder``       ten-layer encoder of the open-set literature (OSRCI), 512-d at 32x32
-``WideResNet``        WRN-depth-width, pre-activation basic blocks
-====================  ============================================================================
+======================  ==========================================================================
+``count_parameters``    how many numbers a module learns
+``mlp``                 fully connected layers from a list of widths
+``conv_block``          convolution, normalisation, activation, pooling
+``ConvNet``             three small conv blocks, for grey images of 16 to 32 pixels
+``NealEncoder``         ten-layer encoder of the open-set literature (OSRCI), 512-d at 32x32
+``WideResNet``          WRN-depth-width, pre-activation basic blocks
+``PointNetEncoder``     order-free features of point clouds, with ``SpatialTransform``
+``DCGANGenerator``      noise to images by transposed convolutions; ``DCGANCritic`` mirrors it
+``gradient_penalty``    and Wasserstein and hinge losses, spectral norm, moving average: ``nn.gan``
+======================  ==========================================================================
 
-Encoders share one shape: ``forward`` maps images (B, C, H, W) to features (B, out_features), and
-the head is added by whoever knows the task. ``WideResNet`` can also carry its linear classifier.
+Encoders share one shape: ``forward`` maps images (B, C, H, W), or clouds (B, n, c), to features
+(B, out_features), and the head is added by whoever knows the task. ``WideResNet`` can also carry
+its linear classifier.
 """
 
 from eccvkit.nn.count import count_parameters
+from eccvkit.nn.dcgan import DCGANCritic, DCGANGenerator
+from eccvkit.nn.gan import (
+    ema,
+    gradient_penalty,
+    hinge_critic_loss,
+    hinge_generator_loss,
+    wgan_critic_loss,
+    wgan_generator_loss,
+    with_spectral_norm,
+)
 from eccvkit.nn.neal import NealEncoder
+from eccvkit.nn.pointnet import PointNetEncoder, SharedMLP, SpatialTransform
 from eccvkit.nn.small import ConvNet, conv_block, mlp
 from eccvkit.nn.wide_resnet import WideResNet
 
-__all__ = ["ConvNet", "NealEncoder", "WideResNet", "conv_block", "count_parameters", "mlp"]
+__all__ = [
+    "ConvNet",
+    "DCGANCritic",
+    "DCGANGenerator",
+    "NealEncoder",
+    "PointNetEncoder",
+    "SharedMLP",
+    "SpatialTransform",
+    "WideResNet",
+    "conv_block",
+    "count_parameters",
+    "ema",
+    "gradient_penalty",
+    "hinge_critic_loss",
+    "hinge_generator_loss",
+    "mlp",
+    "wgan_critic_loss",
+    "wgan_generator_loss",
+    "with_spectral_norm",
+]
