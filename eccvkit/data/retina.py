@@ -78,6 +78,9 @@ def retina_vessels() -> tuple[np.ndarray, np.ndarray]:
 
     References
     ----------
+    The photograph: Häggström, Medical gallery of Mikael Häggström 2014, WikiJournal of Medicine
+    1(2), 2014; a normal left eye, in the public domain (CC0).
+
     Sato et al., Three-dimensional multi-scale line filter for segmentation and visualization of
     curvilinear structures in medical images, Medical Image Analysis 2(2), 1998.
     """
