@@ -40,6 +40,8 @@ VARIANTS: dict[str, Variant] = {
 
 #: The arms of the main study.
 ARMS = ("real", "pretrained", "WGAN-GP", "TopoGAN", "blind")
+#: The arms of the retina study.
+RETINA_ARMS = ("real", "pretrained", "WGAN-GP", "TopoGAN")
 
 
 def evaluate(masks: Tensor, real: RealSet) -> dict[str, float]:

@@ -51,7 +51,7 @@ def pipeline(mask: np.ndarray, thresholds: Sequence[float]) -> Figure:
     top = axes[0]
     show_mask(top[0], mask, "mask")
     show_mask(top[1], framed(mask), "with a frame")
-    topology.transform_map(top[2], distance, _saddles(diagram), label="px")
+    topology.transform_map(top[2], distance, _saddles(diagram), label=None)
     top[2].set_title("distance transform")
     almost = _almost(diagram)
     topology.barcode(top[3], diagram.births, diagram.deaths, highlight=almost, unit="px")
@@ -87,8 +87,8 @@ def descent_strip(frames: Sequence[Frame], columns: int = 5) -> Figure:
     shown = np.linspace(0, len(frames) - 1, columns).round().astype(int)
     height = max(distance_transform(f.image >= THRESHOLD).max() for f in frames)
     limit = (-0.6, max(f.diagram.deaths.max(initial=1.0) for f in frames) + 1)
-    figure = plt.figure(figsize=(2.75 * columns, 10.4))
-    grid = figure.add_gridspec(4, columns, height_ratios=(1, 1, 1.15, 1.1))
+    figure = plt.figure(figsize=(2.5 * columns, 9.4))
+    grid = figure.add_gridspec(4, columns, height_ratios=(1, 1, 1, 1.05))
     for column, step in enumerate(shown):
         frame = frames[step]
         distance = distance_transform(frame.image >= THRESHOLD)
@@ -99,6 +99,8 @@ def descent_strip(frames: Sequence[Frame], columns: int = 5) -> Figure:
         topology.transform_map(ax, distance, saddles, vmax=height, label=None)
         ax = figure.add_subplot(grid[2, column], projection="3d")
         topology.surface(ax, distance, saddles, vmax=height)
+        ax.set(zticks=[])
+        ax.set_box_aspect((1, 1, 0.45), zoom=1.45)
         ax = figure.add_subplot(grid[3, column])
         diagram = frame.diagram
         topology.persistence_diagram(
@@ -130,8 +132,8 @@ def matching_picture(
 ) -> Figure:
     """Fig. 3: the plan as a heat map between two rows of masks, with almost-holes marked."""
     n, m = matching.plan.shape
-    figure = plt.figure(figsize=(11, 6.2))
-    grid = figure.add_gridspec(1, 2, width_ratios=(1, 1.35))
+    figure = plt.figure(figsize=(13, 3.9))
+    grid = figure.add_gridspec(1, 2, width_ratios=(1, 1.9))
     topology.transport_plan(
         ax := figure.add_subplot(grid[0]),
         matching.plan,
