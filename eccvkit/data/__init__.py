@@ -6,6 +6,11 @@
 :mod:`~eccvkit.data.readers`           the papers' own data sets in their published formats
 :mod:`~eccvkit.data.glyph_aircraft`    long-tailed aircraft silhouettes with exact classes and roles
 :mod:`~eccvkit.data.aircraft_shapes`   how one silhouette is drawn
+:mod:`~eccvkit.data.masks`             membranes: cell walls, some cut open, with known topology
+:mod:`~eccvkit.data.retina`            vessels of a real fundus photograph, as masks and patches
+:mod:`~eccvkit.data.patches`           random patches of binary masks
+:mod:`~eccvkit.data.meshes`            registered meshes, and bent strips with exact geodesics
+:mod:`~eccvkit.data.decimate`          registered meshes decimated alike on one template
 ====================================  ==========================================================
 
 Tensors for training are float32 images (N, C, H, W) in [0, 1] and int64 labels (N,); readers return
