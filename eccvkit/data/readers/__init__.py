@@ -3,9 +3,9 @@
 Nothing is downloaded. Every reader takes the folder that holds the files (``root``); without one it
 uses the environment variable ``ECCVKIT_DATA``. Readers of labelled images return a
 :class:`Labelled`: images as ``uint8``, channel last, labels as ``int64``, and the class names;
-readers of meshes a :class:`~eccvkit.data.meshes.Meshes`; readers of masks boolean arrays. A file that
-is missing, damaged or does not fit its neighbour is a :class:`~eccvkit.errors.DataError` of one line
-that names file and remedy.
+readers of meshes a :class:`~eccvkit.data.meshes.Meshes`; readers of masks boolean arrays. A file
+that is missing, damaged or does not fit its neighbour is a :class:`~eccvkit.errors.DataError` of one
+line that names file and remedy.
 
 ==============  =========================  ========================================================
 Data set        Function                   Files expected in ``root`` (or in the folder named)
