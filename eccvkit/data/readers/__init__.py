@@ -4,7 +4,8 @@ Nothing is downloaded. Every reader takes the folder that holds the files (``roo
 uses the environment variable ``ECCVKIT_DATA``. Readers of labelled images return a
 :class:`Labelled`: images as ``uint8``, channel last, labels as ``int64``, and the class names;
 readers of meshes a :class:`~eccvkit.data.meshes.Meshes`; readers of masks boolean arrays. A file
-that is missing, damaged or does not fit its neighbour is a :class:`~eccvkit.errors.DataError` of one
+that is missing, damaged or does not fit its neighbour is a
+:class:`~eccvkit.errors.DataError` of one
 line that names file and remedy.
 
 ==============  =========================  ========================================================
