@@ -1,0 +1,1 @@
+"""Paper 40: Rethinking Bottleneck Structure for Efficient Mobile Network Design (MobileNeXt)."""
