@@ -1,0 +1,103 @@
+"""``eccvkit tide``: the error analysis of two COCO files on the command line.
+
+The command line itself imports no paper; its command imports this module when it runs. Nothing here
+needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eccvkit.data.readers.coco import load_coco
+from eccvkit.errors import EccvkitError
+from eccvkit.papers.tide.analysis import Analysis, analyse
+from eccvkit.papers.tide.report import page, table
+from eccvkit.papers.tide.weights import per_class, sweep
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Seconds of work before a progress bar appears.
+_PATIENCE = 1.0
+
+
+def tide(
+    annotations: Path,
+    results: Path,
+    console: Console,
+    *,
+    mask: bool = False,
+    html: Path | None = None,
+    t_f: float = 0.5,
+    t_b: float = 0.1,
+    max_dets: int = 100,
+) -> Analysis:
+    """Analyse and print; with ``html`` also write a page.
+
+    Parameters
+    ----------
+    annotations, results : Path
+        COCO annotation file and results file.
+    console : rich.console.Console
+    mask : bool
+        Compare masks, not boxes.
+    html : Path, optional
+        Page to write.
+    t_f, t_b : float
+        Foreground and background threshold.
+    max_dets : int
+        Detections per image that are judged.
+
+    Raises
+    ------
+    DataError
+        A file is missing or wrong.
+    EccvkitError
+        The page cannot be written, or a threshold is wrong.
+    """
+    if html is not None and not html.parent.is_dir():
+        raise EccvkitError(f"there is no folder {html.parent} for the page: create it")
+    with console.status("reading"):
+        dataset = load_coco(annotations, results, masks=mask)
+    mode = "mask" if mask else "box"
+    bar = partial(_bar, desc=f"overlap of {mode}es" if mode == "box" else "overlap of masks")
+    analysis = analyse(dataset, mode=mode, t_f=t_f, t_b=t_b, max_dets=max_dets, progress=bar)
+    with console.status("repairing errors"):
+        thresholds = sweep(analysis)
+        summary = _summary(analysis)
+    console.print(f"{dataset!r}, {mode}")
+    console.print(
+        f"mAP {analysis.ap():.2f} at IoU {t_f:g}; {thresholds['mAP'].mean():.2f} over 0.50 to 0.95"
+    )
+    console.print(summary)
+    if html is not None:
+        title = f"Errors of {results.name} on {annotations.name}"
+        text = page(analysis, title, thresholds, per_class(analysis))
+        try:
+            html.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise EccvkitError(f"cannot write {html}: {error.strerror}; choose another") from error
+        console.print(f"page: {html}", soft_wrap=True)
+    return analysis
+
+
+def _summary(analysis: Analysis):
+    """The table of errors, for the terminal."""
+    from rich.table import Table
+
+    shown = Table("Error", "Meaning", "Weight", "Count", box=None, pad_edge=False)
+    for column in shown.columns[2:]:
+        column.justify = "right"
+    for row in table(analysis).itertuples():
+        shown.add_row(row.Index, row.meaning, f"{row.weight:.2f}", f"{row.count}")
+    return shown
+
+
+def _bar(packages: Iterable, desc: str) -> Iterable:
+    from tqdm import tqdm
+
+    # disable=None: silent where standard error is no terminal.
+    return tqdm(packages, desc=desc, delay=_PATIENCE, leave=False, disable=None)
