@@ -1,7 +1,7 @@
 r"""Geodesic distances by the heat method, differentiable in the vertices (Sect. 3.3, [13]).
 
-Heat that spreads from a vertex for a short time t falls off fastest along shortest paths, so the
-direction of its gradient is right although its size is not. Three steps, all smooth in the vertices:
+Heat that spreads from a vertex for a short time t falls off fastest along shortest paths: its
+gradient has the right direction, though not the right size. Three steps, smooth in the vertices:
 
 1. diffuse: :math:`(M + tL)\,u = \delta_s`,
 2. normalise: :math:`X = -\nabla u / |\nabla u|`,
