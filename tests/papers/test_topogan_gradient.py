@@ -217,8 +217,20 @@ def test_descent_study():
     study = descent.descent_study([500, 501], per_seed=3)
     assert study.values("birth", "start").min() > 2
     assert study.values("birth", "end").tolist() == [0, 0]
-    assert study.values("loops changed", "end").tolist() == [0, 0]
+    assert study.values("holes lost", "end").tolist() == [0, 0]
     gained = study.values("holes", "end") - study.values("holes", "start")
-    assert gained.tolist() == [3, 3]
+    assert gained.tolist() == (3 + study.values("extra holes", "end")).tolist()
     with pytest.raises(EccvkitError, match="must be positive"):
         descent.descend(np.zeros((4, 4)), births(0), steps=0)
+
+
+def test_holes_lost_by_hand():
+    before = np.zeros((5, 9), dtype=bool)
+    before[:, 4] = True
+    assert descent.holes_lost(before, before) == 0
+    # A wall more is no loss, a wall less joins two holes, and structure alone has none.
+    more = before.copy()
+    more[:, 8] = True
+    assert descent.holes_lost(before, more) == 0
+    assert descent.holes_lost(before, np.zeros_like(before)) == 1
+    assert descent.holes_lost(before, np.ones_like(before)) == 2
