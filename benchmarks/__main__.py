@@ -1,4 +1,4 @@
-"""``python -m benchmarks`` is ``python benchmarks/bench.py``."""
+"""``python -m benchmarks`` measures what the project promises; see ``benchmarks/bench.py``."""
 
 import sys
 

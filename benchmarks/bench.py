@@ -4,7 +4,8 @@
 The exit status is 1 when a bar is missed. Figures are ratios of times taken in one call wherever
 possible, so that they mean the same on a slow and on a fast machine.
 
-A bench is a function that yields :class:`Figure`; add it to :data:`BENCHES`.
+A bench is a function that yields :class:`Figure`. Those of the kit are below; that of a paper is the
+function ``SLUG`` of ``benchmarks/SLUG.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -170,17 +172,29 @@ def runner() -> Iterator[Figure]:
     )
 
 
-BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {"startup": startup, "runner": runner}
+#: Benches of the kit; those of papers are the other files of this folder.
+KIT: dict[str, Callable[[], Iterator[Figure]]] = {"startup": startup, "runner": runner}
+PAPERS = sorted(
+    path.stem
+    for path in Path(__file__).parent.glob("*.py")
+    if path.stem not in ("__init__", "__main__", "bench")
+)
+
+
+def bench(name: str) -> Callable[[], Iterator[Figure]]:
+    """The bench of that name; one of a paper is imported only when it is asked for."""
+    return KIT[name] if name in KIT else getattr(import_module(f"benchmarks.{name}"), name)
 
 
 def main(names: Sequence[str] = ()) -> int:
     """Run the named benches, or all, and print the table; 1 when a bar is missed."""
-    unknown = [n for n in names if n not in BENCHES]
+    valid = [*KIT, *PAPERS]
+    unknown = [n for n in names if n not in valid]
     if unknown:
-        print(f"unknown bench {unknown[0]!r}; valid: {', '.join(BENCHES)}", file=sys.stderr)
+        print(f"unknown bench {unknown[0]!r}; valid: {', '.join(valid)}", file=sys.stderr)
         return 2
     load = os.getloadavg()[0]
-    figures = [f for n in (names or BENCHES) for f in BENCHES[n]()]
+    figures = [f for n in (names or valid) for f in bench(n)()]
     title = (
         f"{os.cpu_count()} cores, load before the start {load:.1f} (a busy machine blurs ratios)"
     )
@@ -192,7 +206,3 @@ def main(names: Sequence[str] = ()) -> int:
         )
     Console(width=None if sys.stdout.isatty() else 140).print(table)
     return 0 if all(f.met for f in figures) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
