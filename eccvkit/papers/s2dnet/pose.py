@@ -17,7 +17,7 @@ DEPTHS, HALF_WIDTH, HALF_HEIGHT = (20.0, 100.0), 640.0 / 2, 480.0 / 2
 
 
 def project_points(pose: np.ndarray, world: np.ndarray) -> np.ndarray:
-    """Pixels (n, 2) of world points (n, 3); ``pose`` (6,) is a rotation vector and a translation."""
+    """Pixels (n, 2) of world points (n, 3); ``pose`` (6,): rotation vector and translation."""
     camera = Rotation.from_rotvec(pose[:3]).apply(world) + pose[3:]
     return FOCAL * camera[:, :2] / camera[:, 2:] + CENTRE
 
