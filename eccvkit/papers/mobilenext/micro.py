@@ -8,7 +8,8 @@ middles of Fig. 3a) are solved for the same number of parameters.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -33,6 +34,7 @@ def micro_sandglass(
     alpha: float = 1.0,
     relu_end: bool = False,
     thin_shortcuts: bool = False,
+    block: type[SandglassBlock] = SandglassBlock,
 ) -> MobileNet:
     """Small MobileNeXt with the blocks of the text (variant "paper"), or one of its ablations.
 
@@ -46,6 +48,8 @@ def micro_sandglass(
         ReLU6 after the last convolution of every block (Sect. 4.4).
     thin_shortcuts : bool
         Identities between the bottlenecks (Sect. 4.4).
+    block : type
+        Makes the blocks; called like :class:`SandglassBlock`.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def micro_sandglass(
         A width that leaves a layer without channels.
     """
     specs = sandglass_specs(SANDGLASS_ROWS, width, "paper", stem=STEM, divisor=DIVISOR)
-    blocks = [SandglassBlock(**s._asdict(), alpha=alpha, relu_end=relu_end) for s in specs]
+    blocks = [block(**s._asdict(), alpha=alpha, relu_end=relu_end) for s in specs]
     chain = ThinShortcuts(blocks) if thin_shortcuts else nn.Sequential(*blocks)
     return _assemble(specs[0].in_channels, chain, specs[-1].out_channels, num_classes)
 
@@ -138,7 +142,9 @@ def match_parameters(build: Callable[[int], nn.Module], target: int, low: int, h
     return best
 
 
-def build(arm: str, width: float, num_classes: int) -> MobileNet:
+def build(
+    arm: str, width: float, num_classes: int, block: type[SandglassBlock] = SandglassBlock
+) -> MobileNet:
     """Build one arm of the comparison; the weights come from torch's global seed.
 
     Parameters
@@ -147,6 +153,8 @@ def build(arm: str, width: float, num_classes: int) -> MobileNet:
         A name in :data:`ARMS`.
     width : float
     num_classes : int
+    block : type
+        Makes the blocks of the sandglass arms; called like :class:`SandglassBlock`.
 
     Raises
     ------
@@ -155,9 +163,11 @@ def build(arm: str, width: float, num_classes: int) -> MobileNet:
     EccvkitError
         A width that leaves a layer without channels.
     """
-    if arm not in ARMS:
-        raise unknown("arm", arm, ARMS)
-    return ARMS[arm](width, num_classes)
+    if arm in SANDGLASS_ARMS:
+        return micro_sandglass(width, num_classes, block=block, **SANDGLASS_ARMS[arm])
+    if arm in OTHER_ARMS:
+        return OTHER_ARMS[arm](width, num_classes)
+    raise unknown("arm", arm, ARMS)
 
 
 @cache
@@ -195,15 +205,19 @@ def _matched_bottleneck(width: float, num_classes: int) -> MobileNet:
     return micro_bottleneck(width, num_classes, middle=matched_middle(width, num_classes))
 
 
-#: Arms by name: (width, number of classes) to network.
-ARMS: dict[str, Callable[[float, int], MobileNet]] = {
-    "MobileNeXt": micro_sandglass,
-    "MobileNetV2": _matched_v2,
-    "MobileNetV2, two depthwise": lambda w, k: _matched_v2(w, k, n_depthwise=2),
-    "depthwise in bottleneck": _matched_bottleneck,
-    "thin shortcuts": lambda w, k: micro_sandglass(w, k, thin_shortcuts=True),
-    "ReLU6 end": lambda w, k: micro_sandglass(w, k, relu_end=True),
-    "alpha=1/2": lambda w, k: micro_sandglass(w, k, alpha=1 / 2),
-    "alpha=1/3": lambda w, k: micro_sandglass(w, k, alpha=1 / 3),
-    "alpha=1/6": lambda w, k: micro_sandglass(w, k, alpha=1 / 6),
+#: Arms made of sandglass blocks, by the options of :func:`micro_sandglass`.
+SANDGLASS_ARMS: dict[str, dict[str, Any]] = {
+    "MobileNeXt": {},
+    "thin shortcuts": {"thin_shortcuts": True},
+    "ReLU6 end": {"relu_end": True},
+    "alpha=1/2": {"alpha": 1 / 2},
+    "alpha=1/3": {"alpha": 1 / 3},
+    "alpha=1/6": {"alpha": 1 / 6},
 }
+#: The others: (width, number of classes) to network.
+OTHER_ARMS: dict[str, Callable[[float, int], MobileNet]] = {
+    "MobileNetV2": _matched_v2,
+    "MobileNetV2, two depthwise": partial(_matched_v2, n_depthwise=2),
+    "depthwise in bottleneck": _matched_bottleneck,
+}
+ARMS = (*SANDGLASS_ARMS, *OTHER_ARMS)
