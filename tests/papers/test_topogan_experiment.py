@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from eccvkit.claims import judge
-from eccvkit.errors import EccvkitError, NonFiniteLoss, UnknownName
+from eccvkit.errors import DataError, EccvkitError, NonFiniteLoss, UnknownName
 from eccvkit.papers import topogan
 from eccvkit.papers.topogan import gan as training
 from eccvkit.papers.topogan.sets import repair_study
@@ -237,3 +238,16 @@ def test_matching_repairs_to_the_real_rate():
     assert study.values("almost rate", "blind").max() == 0
     assert study.values("rate error", "matched").max() < 0.07
     assert study.values("almost rate", "broken").min() > 0.7
+
+
+def test_masks_from_a_folder(tmp_path):
+    for k in range(4):
+        mask = np.zeros((30, 40), dtype=np.uint8)
+        mask[:, 10 + k] = 255
+        Image.fromarray(mask).save(tmp_path / f"{k}.png")
+    task = topogan.load(replace(TINY, data="folder", data_dir=str(tmp_path)), 500)
+    assert task.train.images.shape == (80, 1, 24, 24)
+    # The last image is held out: its wall in column 13 can be at most 13 in a patch.
+    assert task.held_out.images.sum(dim=2).argmax(dim=-1).max() <= 13
+    with pytest.raises(DataError, match="smaller than a patch"):
+        topogan.load(replace(TINY, size=32, data="folder", data_dir=str(tmp_path)), 500)

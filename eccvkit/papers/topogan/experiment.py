@@ -15,7 +15,7 @@ from eccvkit.metrics.frechet import frechet_distance
 from eccvkit.papers.topogan.config import Config
 from eccvkit.papers.topogan.gan import GAN, fork, pretrained
 from eccvkit.papers.topogan.gradient import TopologicalLoss, topological_loss
-from eccvkit.papers.topogan.persistence import almost_hole_rate, diagrams
+from eccvkit.papers.topogan.persistence import THRESHOLD, almost_hole_rate, diagrams
 from eccvkit.papers.topogan.scores import betti_numbers, betti_score, diagram_mmd
 from eccvkit.papers.topogan.tasks import RealSet, judge_features, load
 from eccvkit.runtime import Clock
@@ -44,6 +44,10 @@ ARMS = ("real", "pretrained", "WGAN-GP", "TopoGAN", "blind")
 RETINA_ARMS = ("real", "pretrained", "WGAN-GP", "TopoGAN")
 
 
+def _frechet(masks: Tensor, real: Tensor) -> float:
+    return float(frechet_distance(judge_features(masks), judge_features(real)))
+
+
 def evaluate(masks: Tensor, real: RealSet) -> dict[str, float]:
     """All measures of generated masks (n, 1, S, S) against real ones; does not know the arm.
 
@@ -51,9 +55,10 @@ def evaluate(masks: Tensor, real: RealSet) -> dict[str, float]:
     -------
     dict of float
         ``betti score`` and ``mmd squared``, ``mmd`` of Sect. 3.4; ``frechet`` in the features of
-        the judge; ``almost rate``, the share of masks with an almost-hole, ``excess``, the same
-        minus that of the real ones, and ``rate error``, its absolute value; ``mean betti``;
-        ``structure``, the share of structure pixels.
+        the judge, ``frechet binary`` the same after the threshold; ``almost rate``, the share of
+        masks with an almost-hole, ``excess``, the same minus that of the real ones, and
+        ``rate error``, its absolute value; ``mean betti``; ``structure``, the share of structure
+        pixels.
     """
     own = diagrams(masks)
     discrepancy = diagram_mmd(own, real.diagrams)
@@ -62,12 +67,15 @@ def evaluate(masks: Tensor, real: RealSet) -> dict[str, float]:
         "betti score": betti_score(betti_numbers(own), betti_numbers(real.diagrams)),
         "mmd squared": discrepancy.squared,
         "mmd": discrepancy.root,
-        "frechet": float(frechet_distance(judge_features(masks), judge_features(real.images))),
+        "frechet": _frechet(masks, real.images),
+        "frechet binary": _frechet(
+            (masks >= THRESHOLD).float(), (real.images >= THRESHOLD).float()
+        ),
         "almost rate": rate,
         "excess": rate - real_rate,
         "rate error": abs(rate - real_rate),
         "mean betti": float(betti_numbers(own).mean()),
-        "structure": float((masks >= 0.5).float().mean()),
+        "structure": float((masks >= THRESHOLD).float().mean()),
     }
 
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eccvkit.data.masks import voronoi_membranes
+from eccvkit.data.readers.masks import read_drive, read_isbi12, read_mask_folder
 from eccvkit.data.retina import retina_patches
 from eccvkit.errors import DataError
 from eccvkit.papers.topogan.config import Config
@@ -74,14 +75,13 @@ def _load(config: Config, seed: int) -> Task:
 
 def _patches_from_files(config: Config, seed: int) -> list[Tensor]:
     """Random patches of mask images on disk: the last quarter of the images is held out."""
-    from eccvkit.data.readers.masks import read_drive, read_masks
-
     folder = config.data_dir or None
     if config.data == "drive":
-        masks = [sample.mask for sample in read_drive(folder)]
+        masks = list(read_drive(folder).vessels)
+    elif config.data == "isbi12":
+        masks = list(read_isbi12(folder)[1])
     else:
-        masks = [sample.mask for sample in read_masks(folder)]
-    masks = [np.asarray(mask, dtype=bool) for mask in masks]
+        masks = read_mask_folder(folder)
     small = [mask.shape for mask in masks if min(mask.shape) < config.size]
     if len(masks) < 2 or small:
         raise DataError(
