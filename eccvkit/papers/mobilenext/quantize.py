@@ -94,7 +94,7 @@ def quantize(folded: MobileNet, ranges: Ranges, bits: int) -> MobileNet:
 
 
 def round_weight(weight: Tensor, bits: int) -> Tensor:
-    """Round to the symmetric grid of ``2^bits - 1`` values whose ends are plus and minus the largest size.
+    """Round to the symmetric grid of ``2^bits - 1`` values that just reaches the largest weight.
 
     Examples
     --------
