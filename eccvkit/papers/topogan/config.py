@@ -67,7 +67,7 @@ class Config:
     penalty: float = 10.0
     pretrain: int = 450
     steps: int = 150
-    lam: float = 0.002
+    lam: float = 0.003
     topo_every: int = 1
     topo_batch: int = 32
     topo_real: int = 64
