@@ -2,7 +2,7 @@
 
 A row is an object or a detection; columns are NumPy arrays. Images and categories are whole
 numbers from 0, so that everything about them can be computed without a loop over images.
-:func:`eccvkit.data.readers.coco.load_coco` fills the tables from files;
+:func:`eccvkit.data.coco.load_coco` fills the tables from files;
 :mod:`eccvkit.metrics.detection` and :mod:`eccvkit.papers.tide` judge them.
 
 Boxes are (x, y, width, height) in pixels. Masks are COCO run-length codes: dicts with "size" and

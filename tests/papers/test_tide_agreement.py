@@ -1,11 +1,11 @@
 """TIDE against the published package `tidecv`, used as a black box, on random data sets.
 
-Four differences are deliberate. Each is reproduced here from our own numbers, so that the rest of
-the comparison stays exact:
+Four differences are deliberate. Each is reproduced here from our own numbers
+(`their_conventions`), so that the rest of the comparison stays exact:
 
 * **Ties.** Without an oracle the package orders detections of equal score by image and place, as we
-  do; under an oracle it puts false positives before true ones. Its weights thus mix two orders, and
-  an oracle that repairs nothing can have a weight. We keep one order.
+  do; under an oracle it puts all false positives, repaired ones too, before the true positives. Its
+  weights thus mix two orders, and an oracle that repairs nothing can have a weight. We keep one.
 * **False positives of a category without objects.** The package's FP oracle leaves the category at
   0, though suppressing its detections leaves nothing there; FP and FN then do not reach 100.
 * **Nothing left.** When an oracle empties every category the package divides by zero; we say 100.
@@ -101,16 +101,16 @@ def their_conventions(analysis, name):
     """Our AP after an oracle with the package's order of ties and its empty categories."""
     seen = repair(analysis.dataset, analysis.errors, analysis.before, [name])
     score = analysis.dataset.det.score[analysis.pairs.rows]
-    false_first = np.lexsort((analysis.before.correct, -score))
-    order = false_first[seen.counted[false_first]]
+    errors_first = np.lexsort((analysis.before.correct, -score))
+    order = errors_first[seen.counted[errors_first]]
     aps = average_precision(seen.category[order], seen.correct[order], seen.n_gt)
     if name == "FP":
         aps[np.isnan(aps) & ~np.isnan(analysis.ap_per_class())] = 0
     return mean_ap(aps)
 
 
-def without_tied_mix(analysis):
-    """No true positive ties with a false one, before or after any oracle."""
+def all_scores_differ(analysis):
+    """Whether the order of ties cannot matter."""
     score = analysis.dataset.det.score[analysis.pairs.rows]
     return len(set(score.tolist())) == len(score)
 
@@ -150,7 +150,7 @@ def test_same_map_weights_and_split(seeds, data, options):
             expected = their_conventions(analysis, name) - analysis.ap()
             expected = max(expected, 0) if name in TYPES else expected
             assert theirs == pytest.approx(expected, abs=1e-6), f"seed {seed}: {name}"
-        if without_tied_mix(analysis):
+        if all_scores_differ(analysis):
             direct += 1
             for name in (*TYPES, "FN"):
                 mine = max(ours[name], 0) if name in TYPES else ours[name]

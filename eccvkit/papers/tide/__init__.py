@@ -35,16 +35,17 @@ Modules, in reading order: :mod:`~eccvkit.papers.tide.bins` (six bins),
 :mod:`~eccvkit.papers.tide.oracles`, :mod:`~eccvkit.papers.tide.analysis`,
 :mod:`~eccvkit.papers.tide.weights` (Eqs. 2 and 4, attributes, sweeps),
 :mod:`~eccvkit.papers.tide.report`, :mod:`~eccvkit.papers.tide.simulator`. Tables, files and average
-precision stand on lower floors: :mod:`eccvkit.data.detections`, :mod:`eccvkit.data.readers.coco`,
+precision stand on lower floors: :mod:`eccvkit.data.detections`, :mod:`eccvkit.data.coco`,
 :mod:`eccvkit.metrics.detection`. None of these imports torch.
 """
 
+from eccvkit.data.coco import load_coco
 from eccvkit.data.detections import Dataset, Detections, GroundTruth
-from eccvkit.data.readers.coco import load_coco
 from eccvkit.papers.tide.analysis import Analysis, analyse
 from eccvkit.papers.tide.bins import MEANING, TYPES, Errors, find_errors
 from eccvkit.papers.tide.oracles import ORACLES, SPECIAL, Outcome, Selection, repair
 from eccvkit.papers.tide.report import clipped, describe, draw, page, table
+from eccvkit.papers.tide.simulator import Rates, Simulated, simulate_detector
 from eccvkit.papers.tide.weights import (
     SIZES,
     by_position,
@@ -69,7 +70,9 @@ __all__ = [
     "Errors",
     "GroundTruth",
     "Outcome",
+    "Rates",
     "Selection",
+    "Simulated",
     "analyse",
     "by_position",
     "clipped",
@@ -83,6 +86,7 @@ __all__ = [
     "progressive",
     "repair",
     "restricted",
+    "simulate_detector",
     "size_groups",
     "special",
     "sweep",

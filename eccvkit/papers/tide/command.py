@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eccvkit.data.readers.coco import load_coco
+from eccvkit.data.coco import load_coco
 from eccvkit.errors import EccvkitError
 from eccvkit.papers.tide.analysis import Analysis, analyse
 from eccvkit.papers.tide.report import page, table
@@ -30,12 +30,12 @@ def tide(
     console: Console,
     *,
     mask: bool = False,
-    html: Path | None = None,
+    html: bool = False,
     t_f: float = 0.5,
     t_b: float = 0.1,
     max_dets: int = 100,
 ) -> Analysis:
-    """Analyse and print; with ``html`` also write a page.
+    """Analyse and print.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def tide(
     console : rich.console.Console
     mask : bool
         Compare masks, not boxes.
-    html : Path, optional
-        Page to write.
+    html : bool
+        Write a page into the current folder, named after the results: ``NAME.tide.html``.
     t_f, t_b : float
         Foreground and background threshold.
     max_dets : int
@@ -58,8 +58,6 @@ def tide(
     EccvkitError
         The page cannot be written, or a threshold is wrong.
     """
-    if html is not None and not html.parent.is_dir():
-        raise EccvkitError(f"there is no folder {html.parent} for the page: create it")
     with console.status("reading"):
         dataset = load_coco(annotations, results, masks=mask)
     mode = "mask" if mask else "box"
@@ -73,14 +71,15 @@ def tide(
         f"mAP {analysis.ap():.2f} at IoU {t_f:g}; {thresholds['mAP'].mean():.2f} over 0.50 to 0.95"
     )
     console.print(summary)
-    if html is not None:
+    if html:
         title = f"Errors of {results.name} on {annotations.name}"
-        text = page(analysis, title, thresholds, per_class(analysis))
+        path = Path(f"{results.stem}.tide.html")
         try:
-            html.write_text(text, encoding="utf-8")
+            path.write_text(page(analysis, title, thresholds, per_class(analysis)), "utf-8")
         except OSError as error:
-            raise EccvkitError(f"cannot write {html}: {error.strerror}; choose another") from error
-        console.print(f"page: {html}", soft_wrap=True)
+            problem = f"cannot write {path} here ({error.strerror})"
+            raise EccvkitError(f"{problem}: run the command in another folder") from error
+        console.print(f"page: {path}", soft_wrap=True)
     return analysis
 
 

@@ -1,6 +1,7 @@
 """COCO's JSON files: annotations (``instances_*.json``) and a detector's results.
 
-Everything is checked before anything is computed. An error names the file and the entry.
+Everything is checked before anything is computed. An error names the file and the entry. Unlike the
+readers of whole data sets (:mod:`eccvkit.data.readers`) this module needs NumPy only.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from eccvkit.data._rle import as_code, find_damaged
 from eccvkit.data.detections import Dataset, Detections, GroundTruth
-from eccvkit.data.readers._files import parsing
-from eccvkit.data.readers._rle import as_code, find_damaged
 from eccvkit.errors import DataError
 
 _GT_FORM = "an object with the lists 'images', 'annotations' and 'categories'"
@@ -104,8 +104,10 @@ def _content(source: Any, what: str, kind: type, form: str) -> tuple[str, Any]:
         name = str(path)
         if not path.is_file():
             raise DataError(f"there is no file {path}: correct the path")
-        with parsing(path, "JSON file", "write it again"):
+        try:
             content = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path} is no readable JSON file ({error}): write it again") from error
     if kind is list and isinstance(content, Sequence) and not isinstance(content, str):
         content = list(content)
     if not isinstance(content, kind):
