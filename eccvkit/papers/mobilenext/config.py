@@ -43,7 +43,7 @@ class Config:
     data_dir: str = ""
     width: float = 0.5
     image_size: int = 24
-    n_train: int = 6000
+    n_train: int = 4000
     n_test: int = 2000
     epochs: int = 8
     batch_size: int = 64
