@@ -4,7 +4,8 @@
 The exit status is 1 when a bar is missed. Figures are ratios of times taken in one call wherever
 possible, so that they mean the same on a slow and on a fast machine.
 
-A bench is a function that yields :class:`Figure`. Those of the kit are below; that of a paper is the
+A bench is a function that yields :class:`Figure`. Those of the kit are below; that of a paper is
+the
 function ``SLUG`` of ``benchmarks/SLUG.py``.
 """
 
