@@ -94,8 +94,11 @@ def _measure(package: str, n_images: int) -> dict[str, float]:
 def tide() -> Iterator[Figure]:
     """Speed beside the published package, memory, and growth with the number of images."""
     sizes = (IMAGES // 4, IMAGES // 2, IMAGES)
-    mine = {n: min((_measure("ours", n) for _ in range(3)), key=_seconds) for n in sizes}
-    theirs = _measure("published", IMAGES)
+    jobs = [("published", IMAGES), *(("ours", n) for n in sizes)]
+    # They take turns, so that a busy moment hits all of them; the best of each counts.
+    rounds = [{job: _measure(*job) for job in jobs} for _ in range(2)]
+    best = {job: min((r[job] for r in rounds), key=_seconds) for job in jobs}
+    theirs, mine = best[jobs[0]], {n: best["ours", n] for n in sizes}
     full = mine[IMAGES]
     yield Figure(
         "TIDE, 5,000 images: speed over tidecv",
