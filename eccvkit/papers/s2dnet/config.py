@@ -58,7 +58,7 @@ class Config:
     image_size: int = 64
     keypoints: int = 48
     pairs: int = 400
-    epochs: int = 5
+    epochs: int = 4
     batch_size: int = 4
     lr: float = 2e-3
     decay: float = 1.0
