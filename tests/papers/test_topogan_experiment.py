@@ -7,7 +7,9 @@ import torch
 from PIL import Image
 
 from eccvkit.claims import judge
+from eccvkit.data.masks import voronoi_membranes
 from eccvkit.errors import DataError, EccvkitError, NonFiniteLoss, UnknownName
+from eccvkit.metrics.frechet import frechet_distance
 from eccvkit.papers import topogan
 from eccvkit.papers.topogan import gan as training
 from eccvkit.papers.topogan.sets import repair_study
@@ -251,3 +253,15 @@ def test_masks_from_a_folder(tmp_path):
     assert task.held_out.images.sum(dim=2).argmax(dim=-1).max() <= 13
     with pytest.raises(DataError, match="smaller than a patch"):
         topogan.load(replace(TINY, size=32, data="folder", data_dir=str(tmp_path)), 500)
+
+
+def test_the_judge_minds_gaps_more_than_haze():
+    real, other = (voronoi_membranes(300, 24, seed=k).images for k in (500, 501))
+    torn = voronoi_membranes(300, 24, cut=1.0, seed=500).images
+    torn[..., ::4, :] = 0
+    features = topogan.judge_features(other)
+    hazy, torn = (
+        frechet_distance(topogan.judge_features(m), features)
+        for m in ((real + 0.02).clamp(max=1), torn)
+    )
+    assert torn > 2 * hazy

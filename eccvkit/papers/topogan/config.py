@@ -113,13 +113,11 @@ PRESETS: dict[str, Config] = {
         batch=64,
         critic_steps=5,
         lr=2e-4,
-        pretrain=5000,
-        steps=1500,
-        topo_batch=64,
-        topo_real=128,
+        pretrain=4000,
+        steps=600,
+        topo_every=2,
         thickness=2.25,
         average=0.99,
-        seeds=5,
     ),
 }
 
@@ -127,7 +125,7 @@ PRESETS: dict[str, Config] = {
 RETINA_PRESETS: dict[str, Config] = {
     "smoke": replace(PRESETS["smoke"], data="retina"),
     "lab": replace(PRESETS["lab"], data="retina", pretrain=350, steps=100, samples=500),
-    "gpu": replace(PRESETS["gpu"], data="retina", size=32),
+    "gpu": replace(PRESETS["gpu"], data="retina", size=32, pretrain=2000, steps=300),
 }
 
 #: Sect. 4 at 64 x 64 pixels: built in the notebook, too large to train here. Rates, batch and

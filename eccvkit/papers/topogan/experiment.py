@@ -44,10 +44,6 @@ ARMS = ("real", "pretrained", "WGAN-GP", "TopoGAN", "blind")
 RETINA_ARMS = ("real", "pretrained", "WGAN-GP", "TopoGAN")
 
 
-def _frechet(masks: Tensor, real: Tensor) -> float:
-    return float(frechet_distance(judge_features(masks), judge_features(real)))
-
-
 def evaluate(masks: Tensor, real: RealSet) -> dict[str, float]:
     """All measures of generated masks (n, 1, S, S) against real ones; does not know the arm.
 
@@ -55,10 +51,9 @@ def evaluate(masks: Tensor, real: RealSet) -> dict[str, float]:
     -------
     dict of float
         ``betti score`` and ``mmd squared``, ``mmd`` of Sect. 3.4; ``frechet`` in the features of
-        the judge, ``frechet binary`` the same after the threshold; ``almost rate``, the share of
-        masks with an almost-hole, ``excess``, the same minus that of the real ones, and
-        ``rate error``, its absolute value; ``mean betti``; ``structure``, the share of structure
-        pixels.
+        the judge; ``almost rate``, the share of masks with an almost-hole, ``excess``, the same
+        minus that of the real ones, and ``rate error``, its absolute value; ``mean betti``;
+        ``structure``, the share of structure pixels.
     """
     own = diagrams(masks)
     discrepancy = diagram_mmd(own, real.diagrams)
@@ -67,10 +62,7 @@ def evaluate(masks: Tensor, real: RealSet) -> dict[str, float]:
         "betti score": betti_score(betti_numbers(own), betti_numbers(real.diagrams)),
         "mmd squared": discrepancy.squared,
         "mmd": discrepancy.root,
-        "frechet": _frechet(masks, real.images),
-        "frechet binary": _frechet(
-            (masks >= THRESHOLD).float(), (real.images >= THRESHOLD).float()
-        ),
+        "frechet": float(frechet_distance(judge_features(masks), judge_features(real.images))),
         "almost rate": rate,
         "excess": rate - real_rate,
         "rate error": abs(rate - real_rate),
