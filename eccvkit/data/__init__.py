@@ -1,17 +1,22 @@
 """What can be trained on: bundled real data, procedural generators, readers of published formats.
 
-====================================  ==========================================================
-:mod:`~eccvkit.data.bundled`           real images that ship inside scikit-learn and scikit-image
-:mod:`~eccvkit.data.splits`            seeded train/test and known/unknown partitions
-:mod:`~eccvkit.data.readers`           the papers' own data sets in their published formats
-:mod:`~eccvkit.data.glyph_aircraft`    long-tailed aircraft silhouettes with exact classes and roles
-:mod:`~eccvkit.data.aircraft_shapes`   how one silhouette is drawn
-:mod:`~eccvkit.data.masks`             membranes: cell walls, some cut open, with known topology
-:mod:`~eccvkit.data.retina`            vessels of a real fundus photograph, as masks and patches
-:mod:`~eccvkit.data.patches`           random patches of binary masks
-:mod:`~eccvkit.data.meshes`            registered meshes, and bent strips with exact geodesics
-:mod:`~eccvkit.data.decimate`          registered meshes decimated alike on one template
-====================================  ==========================================================
+========================================  ==========================================================
+:mod:`~eccvkit.data.bundled`              real images that ship inside scikit-learn and scikit-image
+:mod:`~eccvkit.data.splits`               seeded train/test and known/unknown partitions
+:mod:`~eccvkit.data.readers`              the papers' own data sets in their published formats
+:mod:`~eccvkit.data.glyph_aircraft`       long-tailed aircraft silhouettes, classes and roles
+:mod:`~eccvkit.data.aircraft_shapes`      how one silhouette is drawn
+:mod:`~eccvkit.data.masks`                membranes: cell walls, some cut open, with known topology
+:mod:`~eccvkit.data.retina`               vessels of a real fundus photograph, as masks and patches
+:mod:`~eccvkit.data.patches`              random patches of binary masks
+:mod:`~eccvkit.data.meshes`               registered meshes, and bent strips with exact geodesics
+:mod:`~eccvkit.data.decimate`             registered meshes decimated alike on one template
+:mod:`~eccvkit.data.tinyshapes`           coloured shapes with textures, 10 or 100 classes
+:mod:`~eccvkit.data.shape_outlines`       signed distances of the shapes
+:mod:`~eccvkit.data.homography_pairs`     two views of photographs and textures, exactly matched
+:mod:`~eccvkit.data.procedural_textures`  textures without end, by name and seed
+:mod:`~eccvkit.data.stereo`               a real stereo pair with its measured disparity
+========================================  ==========================================================
 
 Tensors for training are float32 images (N, C, H, W) in [0, 1] and int64 labels (N,); readers return
 plain arrays.

@@ -5,5 +5,6 @@
 :mod:`~eccvkit.metrics.frechet` compares sets of features, with the floor that finite sets leave;
 :mod:`~eccvkit.metrics.mmd` is the maximum mean discrepancy from kernel matrices;
 :mod:`~eccvkit.metrics.chamfer` compares point clouds without correspondence;
-:mod:`~eccvkit.metrics.procrustes` aligns point clouds in correspondence.
+:mod:`~eccvkit.metrics.procrustes` aligns point clouds in correspondence;
+:mod:`~eccvkit.metrics.matching` is the accuracy of image matches at pixel thresholds.
 """

@@ -9,6 +9,8 @@
 ``WideResNet``          WRN-depth-width, pre-activation basic blocks
 ``PointNetEncoder``     order-free features of point clouds, with ``SpatialTransform``
 ``DCGANGenerator``      noise to images by transposed convolutions; ``DCGANCritic`` mirrors it
+``ConvBN``              and other pieces of mobile networks, width rules: ``nn.separable``
+``count_macs``          multiply-adds of any network, by layer: ``nn.macs``
 ``gradient_penalty``    and Wasserstein and hinge losses, spectral norm, moving average: ``nn.gan``
 ======================  ==========================================================================
 
@@ -28,12 +30,15 @@ from eccvkit.nn.gan import (
     wgan_generator_loss,
     with_spectral_norm,
 )
+from eccvkit.nn.macs import count_macs, layer_costs
 from eccvkit.nn.neal import NealEncoder
 from eccvkit.nn.pointnet import PointNetEncoder, SharedMLP, SpatialTransform
+from eccvkit.nn.separable import ConvBN
 from eccvkit.nn.small import ConvNet, conv_block, mlp
 from eccvkit.nn.wide_resnet import WideResNet
 
 __all__ = [
+    "ConvBN",
     "ConvNet",
     "DCGANCritic",
     "DCGANGenerator",
@@ -43,11 +48,13 @@ __all__ = [
     "SpatialTransform",
     "WideResNet",
     "conv_block",
+    "count_macs",
     "count_parameters",
     "ema",
     "gradient_penalty",
     "hinge_critic_loss",
     "hinge_generator_loss",
+    "layer_costs",
     "mlp",
     "wgan_critic_loss",
     "wgan_generator_loss",

@@ -37,6 +37,8 @@ DRIVE           :func:`read_drive`         ``DRIVE/``: ``training/``, ``test/`` 
 Maps, Facades   :func:`read_side_by_side`  ``<split>/*.jpg``, two pictures side by side
 ISBI 2012       :func:`read_isbi12`        ``train-volume.tif``, ``train-labels.tif``
 any masks       :func:`read_mask_folder`   a folder of pictures, black and white
+HPatches        :func:`hpatches`           ``<sequence>/``: ``1.ppm``, ``H_1_2`` and so on to 6
+MegaDepth       :func:`megadepth_scene`    ``scene_info/*.npz``, and what it names
 ==============  =========================  ========================================================
 
 Examples
@@ -57,6 +59,7 @@ Labelled(2 images of 2 x 4 x 3, 2 classes)
 
 from eccvkit.data.readers.cifar import cifar10, cifar100
 from eccvkit.data.readers.folders import image_folder, read_list, read_superclasses, tiny_imagenet
+from eccvkit.data.readers.hpatches import hpatches
 from eccvkit.data.readers.idx import fashion_mnist, mnist, read_idx
 from eccvkit.data.readers.labelled import Labelled
 from eccvkit.data.readers.masks import (
@@ -66,6 +69,7 @@ from eccvkit.data.readers.masks import (
     read_mask_folder,
     read_side_by_side,
 )
+from eccvkit.data.readers.megadepth import megadepth_scene
 from eccvkit.data.readers.meshes import read_coma, read_faust, read_mesh, read_mesh_folder
 from eccvkit.data.readers.svhn import svhn
 
@@ -75,7 +79,9 @@ __all__ = [
     "cifar10",
     "cifar100",
     "fashion_mnist",
+    "hpatches",
     "image_folder",
+    "megadepth_scene",
     "mnist",
     "read_coma",
     "read_drive",
