@@ -65,10 +65,10 @@ class Config:
     lr: float = 1e-3
     betas: tuple[float, float] = (0.5, 0.9)
     penalty: float = 10.0
-    pretrain: int = 450
-    steps: int = 150
-    lam: float = 0.003
-    topo_every: int = 1
+    pretrain: int = 400
+    steps: int = 200
+    lam: float = 0.002
+    topo_every: int = 2
     topo_batch: int = 32
     topo_real: int = 64
     mode: str = "segment"
@@ -115,7 +115,6 @@ PRESETS: dict[str, Config] = {
         lr=2e-4,
         pretrain=4000,
         steps=600,
-        topo_every=2,
         thickness=2.25,
         average=0.99,
     ),
@@ -124,7 +123,7 @@ PRESETS: dict[str, Config] = {
 #: Vessels of the bundled photograph of a retina, upper half for training, lower for testing.
 RETINA_PRESETS: dict[str, Config] = {
     "smoke": replace(PRESETS["smoke"], data="retina"),
-    "lab": replace(PRESETS["lab"], data="retina", pretrain=350, steps=100, samples=500),
+    "lab": replace(PRESETS["lab"], data="retina", pretrain=300, steps=100, samples=500),
     "gpu": replace(PRESETS["gpu"], data="retina", size=32, pretrain=2000, steps=300),
 }
 
