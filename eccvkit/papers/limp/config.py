@@ -37,6 +37,8 @@ class Config:
         Shapes per step of Eq. 2; isometric and non-isometric pairs per step, as many of each.
     lr : float
         Rate of Adam.
+    coordinate_weight : float
+        Weight of the squared distance between decoded and true vertices in the first stage.
     kl_weight, interp_weight, disent_weight : float
         Weights of the divergence, of Eq. 3 and of Eq. 4.
     geodesic_weight : float
@@ -65,14 +67,15 @@ class Config:
     transform_widths: tuple[int, ...] = (32, 64)
     transform_head: tuple[int, ...] = (32,)
     decoder: tuple[int, ...] = (256, 512)
-    recon_epochs: int = 200
-    epochs: int = 600
+    recon_epochs: int = 300
+    epochs: int = 650
     batch_size: int = 16
     pairs: int = 2
     lr: float = 2e-3
+    coordinate_weight: float = 10.0
     kl_weight: float = 3e-4
     interp_weight: float = 1.0
-    disent_weight: float = 6.0
+    disent_weight: float = 4.0
     geodesic_weight: float = 4.0
     target: str = "input"
     jitter: float = 0.03
@@ -89,7 +92,8 @@ class Config:
                 f"extrinsic is {self.extrinsic} of {self.latent} latent dimensions: leave at least "
                 "one for each part"
             )
-        for name in ("kl_weight", "interp_weight", "disent_weight", "geodesic_weight"):
+        for name in ("coordinate", "kl", "interp", "disent", "geodesic"):
+            name = f"{name}_weight"
             if not getattr(self, name) >= 0:
                 raise EccvkitError(f"{name} is {getattr(self, name)}: weights are 0 or more")
         if not self.lr > 0:
@@ -169,6 +173,6 @@ def configure(
     if data == "faust":
         main = replace(
             PAPER, data_dir=data_dir, seeds=main.seeds, epochs=main.epochs, target=target,
-            recon_epochs=main.recon_epochs, eval_pairs=main.eval_pairs, pairs=main.pairs,
+            recon_epochs=main.recon_epochs, eval_pairs=main.eval_pairs,
         )  # fmt: skip
     return main, few

@@ -159,6 +159,7 @@ def term_weights(config: Config) -> dict[str, float]:
     """Weight of every term in the total loss (Eq. 1), by the names of the history."""
     return {
         "recon": 1.0,
+        "coordinates": config.coordinate_weight,
         "kl": config.kl_weight,
         "interp local": config.interp_weight,
         "interp geodesic": config.interp_weight * config.geodesic_weight,
@@ -187,7 +188,11 @@ def _optimise(
     arm: Arm | None = None,
     geodesics: Geodesics = heat_geodesics,
 ) -> History:
-    """One stage of training: reconstruction alone (no arm), or all terms of an arm."""
+    """One stage of training: reconstruction alone (no arm), or all terms of an arm.
+
+    Distances alone leave the network in local minima, where one part of a shape is the mirror image
+    of what it should be. The first stage therefore also compares coordinates; the second does not.
+    """
     weights = term_weights(config)
     draw = torch.Generator().manual_seed(seed)
 
@@ -200,7 +205,9 @@ def _optimise(
                 "recon": reconstruction_loss(shapes, decoded).mean(),
                 "kl": kl_to_normal(mean, logvar).mean(),
             }
-            if arm is not None and arm.euclidean:
+            if arm is None:
+                terms["coordinates"] = (decoded - shapes).square().sum(-1).mean()
+            elif arm.euclidean:
                 pairs = Pairs.draw(task.train.subject, config.pairs, draw)
                 terms |= metric_terms(net, task, pairs, arm, config.target, geodesics)
         return {"loss": sum(weights[name] * value for name, value in terms.items())} | terms
@@ -223,7 +230,7 @@ def first_stage(config: Config, seed: int, device: str) -> tuple[Task, ShapeVAE,
     """Task, and the network after the epochs of reconstruction alone: the same for all arms."""
     seed_everything(seed)
     task = load(config, seed, device)
-    net = ShapeVAE(config, task.train.vertices.shape[1]).to(device)
+    net = ShapeVAE(config, task.train.vertices.shape[1]).to(task.train.vertices.device)
     return task, net, _optimise(config, net, task, seed)
 
 

@@ -45,6 +45,9 @@ class Task:
 def load(config: Config, seed: int, device: torch.device | str = "cpu") -> Task:
     """Draw the shapes that belong to a seed; every arm gets the same.
 
+    The heat method needs float64, which "mps" does not have: the task then stays on the CPU, and
+    training follows it.
+
     Raises
     ------
     UnknownName
@@ -59,6 +62,8 @@ def load(config: Config, seed: int, device: torch.device | str = "cpu") -> Task:
     else:
         raise unknown("data set", config.data, DATA_SETS)
     check_mesh(train.faces, train.vertices.shape[1], train.vertices)
+    device = torch.device(device)
+    device = torch.device("cpu") if device.type == "mps" else device
     train, test = train.to(device), test.to(device)
     geodesics = torch.cat([heat_geodesics(x, train.faces) for x in train.vertices.split(8)])
     return Task(train, test, geodesics, differing, truth)
