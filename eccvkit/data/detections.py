@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from eccvkit.data._rle import code_areas
 from eccvkit.errors import DataError, unknown
 
 #: What overlap is measured on.
@@ -165,10 +166,7 @@ def areas(table: GroundTruth | Detections, mode: str = "box") -> np.ndarray:
         raise unknown("mode", mode, MODES)
     if mode == "box":
         return table.box[:, 2] * table.box[:, 3]
-    from pycocotools import mask as coco_mask
-
-    masks = need_masks(table)
-    return np.asarray(coco_mask.area(list(masks)), np.float64) if len(masks) else np.zeros(0)
+    return code_areas(need_masks(table))
 
 
 def need_masks(table: GroundTruth | Detections) -> Masks:

@@ -26,10 +26,13 @@ def test_take_rows_by_position_and_by_truth():
 
 
 def test_areas_of_boxes_and_masks():
-    codes = [coco_mask.encode(np.full((4, 4), i, np.uint8, order="F")) for i in (0, 1)]
-    gt = GroundTruth([0, 1], [0, 0], BOX, mask=codes)
-    assert areas(gt).tolist() == [20, 4]
-    assert areas(gt, "mask").tolist() == [0, 16]
+    rng = np.random.default_rng(0)
+    bits = [np.zeros((4, 4), bool), np.ones((40, 50), bool), rng.random((33, 21)) < 0.4]
+    codes = [coco_mask.encode(np.asfortranarray(m, np.uint8)) for m in bits]
+    gt = GroundTruth([0, 1, 1], [0, 0, 0], [*BOX, [0, 0, 3, 3]], mask=codes)
+    assert areas(gt).tolist() == [20, 4, 9]
+    assert areas(gt, "mask").tolist() == [m.sum() for m in bits]
+    assert areas(gt.take(np.zeros(3, bool)), "mask").tolist() == []
     with pytest.raises(UnknownName):
         areas(gt, "segm")
 

@@ -37,6 +37,11 @@ Modules, in reading order: :mod:`~eccvkit.papers.tide.bins` (six bins),
 :mod:`~eccvkit.papers.tide.report`, :mod:`~eccvkit.papers.tide.simulator`. Tables, files and average
 precision stand on lower floors: :mod:`eccvkit.data.detections`, :mod:`eccvkit.data.coco`,
 :mod:`eccvkit.metrics.detection`. None of these imports torch.
+
+The experiment does, and is imported by name: :mod:`~eccvkit.papers.tide.config`,
+:mod:`~eccvkit.papers.tide.detector` (a small detector with masks and a head that predicts their
+IoU), :mod:`~eccvkit.papers.tide.experiment` (training and variants),
+:mod:`~eccvkit.papers.tide.claims`.
 """
 
 from eccvkit.data.coco import load_coco

@@ -1,0 +1,231 @@
+"""The detector under analysis: FCOSLite with prototype masks and a head that predicts mask IoU.
+
+Masks follow YOLACT (linear combinations of image-wide prototypes, cut at the box), their rescoring
+Mask Scoring R-CNN: Table 2 of the paper asks what the latter does to a detector's errors.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from eccvkit.nn.boxes import area, roi_align
+from eccvkit.nn.fcos import (
+    STRIDE,
+    FCOSLite,
+    Output,
+    assign,
+    cell_centres,
+    fcos_loss,
+)
+
+#: Pixels per cell of prototypes and masks.
+MASK_STRIDE = 2
+#: Side of the crops that the mask-IoU head looks at.
+_CROP = 14
+#: At most this many responsible cells per image teach masks, so that no large object dominates.
+_TEACHERS = 6
+
+
+class MaskBranch(nn.Module):
+    """Prototypes of an image, and the coefficients with which each cell combines them.
+
+    Parameters
+    ----------
+    width : int
+        Channels of the trunk.
+    prototypes : int
+    """
+
+    def __init__(self, width: int, prototypes: int):
+        super().__init__()
+        self.prototypes = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Upsample(scale_factor=STRIDE // MASK_STRIDE, mode="bilinear", align_corners=False),
+            nn.Conv2d(width, prototypes, 3, padding=1),
+            nn.ReLU(inplace=True),
+        )
+        self.coefficients = nn.Conv2d(width, prototypes, 3, padding=1)
+
+    def forward(self, output: Output) -> tuple[Tensor, Tensor]:
+        """Prototypes (B, k, H/2, W/2) and coefficients (B, P, k) in [-1, 1]."""
+        coefficients = self.coefficients(output.tower).flatten(2).transpose(1, 2)
+        return self.prototypes(output.features).float(), coefficients.float().tanh()
+
+
+def assemble(prototypes: Tensor, coefficients: Tensor, image: Tensor) -> Tensor:
+    """Mask logits (n, H/2, W/2) of n detections from their images' prototypes.
+
+    Parameters
+    ----------
+    prototypes : Tensor (B, k, H/2, W/2)
+    coefficients : Tensor (n, k)
+    image : Tensor (n,), int64
+    """
+    return torch.einsum("nk,nkhw->nhw", coefficients, prototypes[image])
+
+
+def inside(boxes: Tensor, height: int, width: int, stride: float = MASK_STRIDE) -> Tensor:
+    """Which cells of a map lie in each box: (n, height, width), bool."""
+    x = stride * (torch.arange(width, device=boxes.device) + 0.5)
+    y = stride * (torch.arange(height, device=boxes.device) + 0.5)
+    left, top, right, bottom = (side[:, None] for side in boxes.unbind(-1))
+    across, down = (left <= x) & (x < right), (top <= y) & (y < bottom)
+    return down[:, :, None] & across[:, None, :]
+
+
+def mask_iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union of bool masks (n, h, w) row by row; 0 where both are empty."""
+    both = (a & b).flatten(1).sum(1).float()
+    either = (a | b).flatten(1).sum(1).float()
+    return both / either.clamp(min=1)
+
+
+class MaskIoUHead(nn.Module):
+    """Predicts the IoU of a mask with its object, from the soft mask and the features in the box.
+
+    Four convolutions and one linear layer; the input is detached from the detector, which must not
+    change to please its judge.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for i in range(4):
+            layers += [nn.Conv2d(width + (i == 0), width, 3, 2 if i in (1, 3) else 1, 1), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+        self.out = nn.Linear(width, 1)
+
+    def forward(self, features: Tensor, masks: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
+        """Predicted IoU (n,) in [0, 1].
+
+        Parameters
+        ----------
+        features : Tensor (B, W, h, w)
+        masks : Tensor (n, H/2, W/2)
+            Soft masks in [0, 1].
+        boxes : Tensor (n, 4)
+        image : Tensor (n,), int64
+        """
+        look = roi_align(features.detach(), boxes.detach(), image, _CROP, STRIDE)
+        own = torch.arange(len(masks), device=masks.device)
+        shape = roi_align(masks.detach().unsqueeze(1), boxes.detach(), own, _CROP, MASK_STRIDE)
+        crop = self.layers(torch.cat([look, shape], dim=1))
+        return self.out(crop.mean(dim=(2, 3))).squeeze(1).float().sigmoid()
+
+
+class Predicted(NamedTuple):
+    """Masks of n detections.
+
+    Attributes
+    ----------
+    soft : Tensor (n, H/2, W/2)
+        In [0, 1], 0 outside the box.
+    iou : Tensor (n,)
+        Predicted IoU.
+    """
+
+    soft: Tensor
+    iou: Tensor
+
+
+class Detector(nn.Module):
+    """FCOSLite, mask branch and mask-IoU head.
+
+    Parameters
+    ----------
+    classes, width, prototypes : int
+    """
+
+    def __init__(self, classes: int, width: int = 32, prototypes: int = 8):
+        super().__init__()
+        self.boxes = FCOSLite(classes, width)
+        self.masks = MaskBranch(width, prototypes)
+        self.judge = MaskIoUHead(width)
+
+    def forward(self, images: Tensor) -> tuple[Output, Tensor, Tensor]:
+        """Boxes, prototypes and coefficients of images (B, 3, H, W) in [0, 1]."""
+        output = self.boxes(images)
+        return output, *self.masks(output)
+
+    def predict_masks(
+        self, output: Output, prototypes: Tensor, own: Tensor, boxes: Tensor, image: Tensor
+    ) -> Predicted:
+        """Masks of n detections from their coefficients ``own`` (n, k), boxes and images."""
+        logits = assemble(prototypes, own, image)
+        soft = logits.sigmoid() * inside(boxes, *logits.shape[-2:])
+        return Predicted(soft, self.judge(output.features, soft, boxes, image))
+
+    def loss(
+        self, images: Tensor, instance: Tensor, boxes: Tensor, labels: Tensor
+    ) -> dict[str, Tensor]:
+        """All losses of a batch.
+
+        Parameters
+        ----------
+        images : Tensor (B, 3, H, W)
+        instance : Tensor (B, H, W)
+            1 + slot of the object at each pixel.
+        boxes : Tensor (B, M, 4)
+            x1, y1, x2, y2.
+        labels : Tensor (B, M)
+            -1 in empty slots.
+
+        Returns
+        -------
+        dict of Tensor
+            "loss", and its terms "class", "box", "centre", "mask", "judge".
+        """
+        output, prototypes, coefficients = self(images)
+        points = cell_centres(*output.features.shape[-2:], images.device)
+        slots = assign(boxes, labels, points)
+        terms = fcos_loss(output, boxes, labels, slots)
+        terms |= self._mask_losses(output, prototypes, coefficients, instance, boxes, slots)
+        return {"loss": sum(terms.values())} | terms
+
+    def _mask_losses(
+        self,
+        output: Output,
+        prototypes: Tensor,
+        coefficients: Tensor,
+        instance: Tensor,
+        boxes: Tensor,
+        slots: Tensor,
+    ) -> dict[str, Tensor]:
+        """Cross-entropy of masks inside their true box, and squared error of predicted IoU."""
+        image, cell = _some_of_each_image(slots >= 0, _TEACHERS)
+        if not len(image):
+            nothing = 0 * coefficients.sum()
+            return {"mask": nothing, "judge": nothing}
+        slot = slots[image, cell]
+        true = _object_masks(instance, image, slot)
+        own, box = coefficients[image, cell], boxes[image, slot]
+        logits = assemble(prototypes, own, image)
+        within = inside(box, *logits.shape[-2:])
+        entropy = F.binary_cross_entropy_with_logits(logits, true.float(), reduction="none")
+        cells = (area(box) / MASK_STRIDE**2).clamp(min=1)
+        mask = ((entropy * within).sum(dim=(1, 2)) / cells).mean()
+
+        # The judge learns on the detector's own boxes and masks.
+        guessed = output.boxes[image, cell].detach()
+        found = self.predict_masks(output, prototypes.detach(), own.detach(), guessed, image)
+        judge = F.mse_loss(found.iou, mask_iou(found.soft > 0.5, true))
+        return {"mask": mask, "judge": judge}
+
+
+def _some_of_each_image(wanted: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Random positions (image, cell) of a bool table (B, P), at most ``most`` of each row."""
+    key = torch.rand(wanted.shape, device=wanted.device).masked_fill(~wanted, -1)
+    value, cell = key.topk(min(most, wanted.shape[1]), dim=1)
+    image, place = (value >= 0).nonzero(as_tuple=True)
+    return image, cell[image, place]
+
+
+def _object_masks(instance: Tensor, image: Tensor, slot: Tensor) -> Tensor:
+    """Visible masks of objects at the masks' resolution: (n, H/2, W/2), bool."""
+    full = (instance[image] == slot[:, None, None] + 1).float()
+    return F.avg_pool2d(full.unsqueeze(1), MASK_STRIDE).squeeze(1) >= 0.5
