@@ -74,8 +74,8 @@ class Config:
     lr: float = 2e-3
     coordinate_weight: float = 10.0
     kl_weight: float = 3e-4
-    interp_weight: float = 1.0
-    disent_weight: float = 4.0
+    interp_weight: float = 0.5
+    disent_weight: float = 2.0
     geodesic_weight: float = 4.0
     target: str = "input"
     jitter: float = 0.03
