@@ -1,4 +1,4 @@
-"""The command line: ``eccvkit list | info | run | report | doctor | store``.
+"""The command line: ``eccvkit list | info | run | report | doctor | store | tide``.
 
 Only typer is imported here; every command imports what it needs, so that help answers at once.
 """
@@ -258,6 +258,22 @@ def store(names: Names, timeout: Timeout = None) -> None:
 
             seconds = store_notebook(notebook.path, timeout=timeout, on_cell=show)
         console.print(f"stored {notebook.stem} ({seconds:.0f} s)")
+
+
+@app.command()
+def tide(
+    annotations: Annotated[Path, typer.Argument(metavar="GT.json", help="COCO annotations.")],
+    results: Annotated[Path, typer.Argument(metavar="DETECTIONS.json", help="COCO results.")],
+    mask: Annotated[bool, typer.Option("--mask", help="Compare masks instead of boxes.")] = False,
+    html: Annotated[
+        bool, typer.Option("--html", help="Also write DETECTIONS.tide.html into this folder.")
+    ] = False,
+) -> None:
+    """Say what a detector does wrong, with the tool of paper 33."""
+    # The only command that is a paper's own; its module needs neither torch nor a kernel.
+    from eccvkit.papers.tide.command import tide as analyse
+
+    analyse(annotations, results, _console(), mask=mask, html=html)
 
 
 def _print_verdicts(console: Console, records: list[Record]) -> None:

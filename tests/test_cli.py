@@ -41,8 +41,15 @@ def notebook(tmp_path):
 def test_help_lists_the_commands(run):
     status, out, _ = run("--help")
     assert status == 0
-    for command in ("list", "info", "run", "report", "doctor", "store"):
+    for command in ("list", "info", "run", "report", "doctor", "store", "tide"):
         assert f"\n  {command} " in out
+
+
+def test_tide_refuses_a_missing_file_in_one_line(run, tmp_path):
+    status, _, err = run("tide", str(tmp_path / "no.json"), str(tmp_path / "neither.json"))
+    assert status == 2
+    assert "no.json" in err
+    assert len(err.strip().splitlines()) == 1
 
 
 def test_list(run):

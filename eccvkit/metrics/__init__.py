@@ -6,5 +6,6 @@
 :mod:`~eccvkit.metrics.mmd` is the maximum mean discrepancy from kernel matrices;
 :mod:`~eccvkit.metrics.chamfer` compares point clouds without correspondence;
 :mod:`~eccvkit.metrics.procrustes` aligns point clouds in correspondence;
-:mod:`~eccvkit.metrics.matching` is the accuracy of image matches at pixel thresholds.
+:mod:`~eccvkit.metrics.matching` is the accuracy of image matches at pixel thresholds;
+:mod:`~eccvkit.metrics.detection` matches detections and gives average precision, as COCO does.
 """

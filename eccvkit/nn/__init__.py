@@ -11,6 +11,7 @@
 ``DCGANGenerator``      noise to images by transposed convolutions; ``DCGANCritic`` mirrors it
 ``ConvBN``              and other pieces of mobile networks, width rules: ``nn.separable``
 ``count_macs``          multiply-adds of any network, by layer: ``nn.macs``
+``FCOSLite``            small anchor-free detector; boxes, NMS and RoIAlign are in ``nn.boxes``
 ``gradient_penalty``    and Wasserstein and hinge losses, spectral norm, moving average: ``nn.gan``
 ======================  ==========================================================================
 
@@ -21,6 +22,7 @@ its linear classifier.
 
 from eccvkit.nn.count import count_parameters
 from eccvkit.nn.dcgan import DCGANCritic, DCGANGenerator
+from eccvkit.nn.fcos import FCOSLite
 from eccvkit.nn.gan import (
     ema,
     gradient_penalty,
@@ -42,6 +44,7 @@ __all__ = [
     "ConvNet",
     "DCGANCritic",
     "DCGANGenerator",
+    "FCOSLite",
     "NealEncoder",
     "PointNetEncoder",
     "SharedMLP",
