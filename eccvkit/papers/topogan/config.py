@@ -67,15 +67,15 @@ class Config:
     penalty: float = 10.0
     pretrain: int = 400
     steps: int = 200
-    lam: float = 0.002
-    topo_every: int = 2
+    lam: float = 0.003
+    topo_every: int = 1
     topo_batch: int = 32
     topo_real: int = 64
     mode: str = "segment"
     match: str = "uniform"
     thickness: float = 1.5
     average: float = 0.98
-    seeds: int = 3
+    seeds: int = 4
 
     def __post_init__(self) -> None:
         counts = ("images", "samples", "latent", "width", "batch", "critic_steps", "pretrain")
@@ -115,15 +115,17 @@ PRESETS: dict[str, Config] = {
         lr=2e-4,
         pretrain=4000,
         steps=600,
+        topo_every=2,
         thickness=2.25,
         average=0.99,
+        seeds=3,
     ),
 }
 
 #: Vessels of the bundled photograph of a retina, upper half for training, lower for testing.
 RETINA_PRESETS: dict[str, Config] = {
     "smoke": replace(PRESETS["smoke"], data="retina"),
-    "lab": replace(PRESETS["lab"], data="retina", pretrain=300, steps=100, samples=500),
+    "lab": replace(PRESETS["lab"], data="retina", pretrain=300, steps=150, seeds=3),
     "gpu": replace(PRESETS["gpu"], data="retina", size=32, pretrain=2000, steps=300),
 }
 
@@ -139,7 +141,6 @@ PAPER = Config(
     lr=2e-4,
     betas=(0.5, 0.999),
     thickness=4.0,
-    topo_every=1,
     topo_batch=128,
     topo_real=3750,
 )
