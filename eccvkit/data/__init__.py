@@ -13,7 +13,7 @@
 :mod:`~eccvkit.data.decimate`             registered meshes decimated alike on one template
 :mod:`~eccvkit.data.tinyshapes`           coloured shapes with textures, 10 or 100 classes
 :mod:`~eccvkit.data.shape_outlines`       signed distances of the shapes
-:mod:`~eccvkit.data.shapes_det`           scenes of shapes with boxes, masks and distractors, to detect
+:mod:`~eccvkit.data.shapes_det`           scenes with boxes, masks and distractors, to detect
 :mod:`~eccvkit.data.detections`           ground truth and detections as tables
 :mod:`~eccvkit.data.coco`                 both, from COCO's JSON files
 :mod:`~eccvkit.data.homography_pairs`     two views of photographs and textures, exactly matched
