@@ -39,6 +39,8 @@ class Config:
         match in which nothing counts as a negative.
     tau : float
         Confidence that a match must exceed (Eq. 4) in the arm "S2DNet".
+    tolerance : float
+        Pixels by which a match may miss its source in the cyclic check.
     test_pairs : int
         Pairs in each of the two test sets.
     detections : int
@@ -67,6 +69,7 @@ class Config:
     margin: float = 1.0
     radius: float = 4.0
     tau: float = 0.2
+    tolerance: float = 0.0
     test_pairs: int = 60
     detections: int = 100
     shrink: int = 2
@@ -83,7 +86,7 @@ class Config:
         for name in ("lr", "longer", "triplet_lr", "margin"):
             if not getattr(self, name) > 0:
                 raise EccvkitError(f"{name} is {getattr(self, name)}: use a number above 0")
-        for name in ("decay", "radius"):
+        for name in ("decay", "radius", "tolerance"):
             if not getattr(self, name) >= 0:
                 raise EccvkitError(f"{name} is {getattr(self, name)}: use 0 or more")
         if not 0 <= self.tau < 1:
@@ -160,7 +163,7 @@ PAPER = Config(
 
 
 def configure(
-    preset: str, *, epochs: int = 0, n_seeds: int = 0, tau: float = 0.2, radius: float = 4.0
+    preset: str, *, epochs: int = 0, n_seeds: int = 0, tau: float = 0.2, tolerance: float = 0.0
 ) -> Config:
     """The configuration of the notebook.
 
@@ -169,7 +172,7 @@ def configure(
     preset : str
     epochs, n_seeds : int
         Override the preset; 0 keeps it.
-    tau, radius : float
+    tau, tolerance : float
         See :class:`Config`.
 
     Raises
@@ -183,7 +186,7 @@ def configure(
         raise EccvkitError(
             f"epochs is {epochs} and n_seeds is {n_seeds}: use 0 for the preset's value, or more"
         )
-    changes = {"tau": tau, "radius": radius}
+    changes = {"tau": tau, "tolerance": tolerance}
     changes |= {"epochs": epochs} if epochs else {}
     changes |= {"seeds": n_seeds} if n_seeds else {}
     return replace(choose(PRESETS, preset), **changes)

@@ -136,6 +136,7 @@ def find_matches(
     others: tuple[Tensor, Tensor] | None = None,
     valid: Tensor | None = None,
     levels: tuple[int, ...] | None = None,
+    tolerance: float = 0.0,
 ) -> Found:
     """Match keypoints of the first images, and match back.
 
@@ -153,6 +154,8 @@ def find_matches(
         (N, K), which keypoints are detections.
     levels : tuple of int, optional
         Levels to use.
+    tolerance : float
+        Of the cyclic check, in pixels.
 
     Raises
     ------
@@ -173,7 +176,7 @@ def find_matches(
         forward = matcher.similarity(a, b, sizes, levels)
         if others is None:
             backward = matcher.similarity(b, a, sizes[::-1], levels)
-            parts.append(_dense(forward, backward, keypoints[here]))
+            parts.append(_dense(forward, backward, keypoints[here], tolerance))
         else:
             candidates = others[0][here], others[1][here]
             parts.append(_sparse(forward, keypoints[here], valid[here], *candidates))
@@ -182,11 +185,13 @@ def find_matches(
     return Found(keypoints, points, errors, valid & known, confidence, ratio, mutual & valid)
 
 
-def _dense(forward, backward, keypoints: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _dense(
+    forward, backward, keypoints: Tensor, tolerance: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     maps = forward(keypoints)
     points, confidence = best_pixel(maps)
     ratio = peak_ratio(maps)
-    mutual = returns_home(keypoints, best_pixel(backward(points)).points)
+    mutual = returns_home(keypoints, best_pixel(backward(points)).points, tolerance)
     return points, confidence, ratio, mutual
 
 
@@ -239,7 +244,13 @@ def _found(
     for name, pairs in load(config, seed, device).tests.items():
         (keypoints, valid), others = _detections(config, name, detector, seed, device)
         found[name] = find_matches(
-            matcher, pairs, keypoints, valid=valid, others=None if dense else others, levels=levels
+            matcher,
+            pairs,
+            keypoints,
+            valid=valid,
+            others=None if dense else others,
+            levels=levels,
+            tolerance=config.tolerance,
         )
     return found
 
@@ -262,16 +273,21 @@ def evaluate(found: dict[str, Found], kept: dict[str, Tensor]) -> dict[str, floa
     Returns
     -------
     dict of float
-        ``mma@t`` over the pairs of "illum" and "view"; ``mma@t NAME`` of one test set; ``matches``
-        kept per pair; ``empty`` the share of pairs without any.
+        ``mma@t`` over the pairs of "illum" and "view"; ``mma@t NAME`` of one test set; ``right@t``
+        the share of all kept matches, whatever pair they belong to (0 if there are none);
+        ``matches`` kept per pair; ``empty`` the share of pairs without any.
     """
     metrics: dict[str, float] = {}
     accuracy = {n: matching_accuracy(found[n].errors, kept[n]) for n in found}
     number = {n: kept[n].sum(dim=1).double() for n in found}
+    errors = {n: found[n].errors[kept[n]] for n in found}
     groups = {"": ("illum", "view")} | {f" {n}": (n,) for n in found}
     for suffix, names in groups.items():
         mean = torch.cat([accuracy[n] for n in names]).mean(dim=0).tolist()
         metrics |= {f"mma@{t}{suffix}": value for t, value in zip(THRESHOLDS, mean)}
+        pooled = torch.cat([errors[n] for n in names])
+        hits = {t: (pooled <= t).double().sum().item() for t in THRESHOLDS}
+        metrics |= {f"right@{t}{suffix}": hits[t] / max(len(pooled), 1) for t in THRESHOLDS}
         counts = torch.cat([number[n] for n in names])
         metrics[f"matches{suffix}"] = counts.mean().item()
         metrics[f"empty{suffix}"] = (counts == 0).double().mean().item()
