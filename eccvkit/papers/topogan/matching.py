@@ -131,25 +131,26 @@ def _pairwise_uniform(first: Sequence[Diagram], second: Sequence[Diagram]) -> np
 
 
 def _pairwise_slice(first: Sequence[Diagram], second: Sequence[Diagram]) -> np.ndarray:
-    widest = max(len(diagram) for diagram in (*first, *second))
-    if widest == 0:
+    """Sorted matching on a line is the area between two counting functions.
+
+    With N the number of values up to t, the diagonal points of the *other* diagram change sides:
+    ``(N_births1 + N_middles2) - (N_births2 + N_middles1)`` is the difference of one function of
+    each diagram, so all pairs are an L1 distance of vectors, exact on the grid of all values.
+    """
+    many = (*first, *second)
+    middles = [(d.births + d.deaths) / 2 for d in many]
+    grid = np.unique(np.concatenate([*(d.births for d in many), *middles]))
+    if len(grid) < 2:
         return np.zeros((len(first), len(second)))
-    # Both sides of a pair get the same number of pads, larger than any value: they cancel.
-    pad = 1.0 + max(diagram.deaths.max(initial=0.0) for diagram in (*first, *second))
-
-    def padded(values: list[np.ndarray]) -> np.ndarray:
-        return np.stack([np.pad(v, (0, widest - len(v)), constant_values=pad) for v in values])
-
-    births_1, births_2 = (padded([d.births for d in many]) for many in (first, second))
-    middles_1, middles_2 = (
-        padded([(d.births + d.deaths) / 2 for d in many]) for many in (first, second)
+    excess = np.stack(
+        [
+            np.searchsorted(d.births, grid[:-1], "right")
+            - np.searchsorted(np.sort(middle), grid[:-1], "right")
+            for d, middle in zip(many, middles)
+        ]
     )
-    cost = np.empty((len(first), len(second)))
-    for row, (births, middles) in enumerate(zip(births_1, middles_1)):
-        ours = np.concatenate([np.broadcast_to(births, births_2.shape), middles_2], axis=1)
-        theirs = np.concatenate([births_2, np.broadcast_to(middles, births_2.shape)], axis=1)
-        cost[row] = np.abs(np.sort(ours, axis=1) - np.sort(theirs, axis=1)).sum(axis=1)
-    return cost
+    functions = excess * np.diff(grid)
+    return cdist(functions[: len(first)], functions[len(first) :], metric="cityblock")
 
 
 @dataclass(frozen=True)
