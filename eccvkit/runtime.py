@@ -102,22 +102,33 @@ def check_seed(seed: int) -> int:
 FIRST_JUDGED_SEED = 1000
 
 
-def study_seeds(seed: int, count: int) -> list[int]:
+def study_seeds(seed: int, count: int, used: int = 0) -> list[int]:
     """Return the ``count`` study seeds that belong to a notebook's ``seed``.
 
     Each notebook seed owns a block of 1000, so that runs with different notebook seeds are
     independent: seed 0 gives 1000, 1001, ...; seed 3 gives 4000, 4001, ... Seeds below 1000 belong
     to nobody: they are for pilots, so that no design is chosen on what it is judged on.
 
+    Parameters
+    ----------
+    seed, count : int
+    used : int
+        Seeds at the start of each block on which an earlier design was judged before it was
+        changed. They are pilots now and are passed over.
+
     Examples
     --------
     >>> study_seeds(3, 2)
     [4000, 4001]
+    >>> study_seeds(0, 2, used=10)
+    [1010, 1011]
     """
     seed = check_seed(seed)
-    if not 1 <= count <= 1000:
-        raise EccvkitError(f"number of study seeds is {count}: use 1 to 1000")
-    return [FIRST_JUDGED_SEED * (seed + 1) + i for i in range(count)]
+    if count < 1 or used < 0 or used + count > 1000:
+        raise EccvkitError(
+            f"study seeds: {count} after {used} used ones; a notebook seed owns 1000 of them"
+        )
+    return [FIRST_JUDGED_SEED * (seed + 1) + used + i for i in range(count)]
 
 
 def seed_everything(seed: int) -> torch.Generator:

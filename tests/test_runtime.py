@@ -44,6 +44,14 @@ def test_study_seeds_of_different_notebook_seeds_never_meet():
     assert min(blocks[0]) >= runtime.FIRST_JUDGED_SEED
 
 
+def test_used_seeds_are_passed_over_and_the_block_ends():
+    assert not set(runtime.study_seeds(2, 5, used=10)) & set(runtime.study_seeds(2, 10))
+    assert runtime.study_seeds(0, 1, used=999) == [1999]
+    for count, used in ((1, 1000), (0, 0), (3, -1)):
+        with pytest.raises(EccvkitError, match="owns 1000"):
+            runtime.study_seeds(0, count, used)
+
+
 @pytest.mark.parametrize("seed", [-1, 1.5, "3", True])
 def test_bad_seeds(seed):
     with pytest.raises(EccvkitError, match="whole number of at least 0"):
