@@ -293,6 +293,8 @@ def test_run_gives_the_same_numbers_again_and_reuses_the_network(monkeypatch):
     keep = {}
     first = s2dnet.run(QUICK, "S2DNet", 501, keep=keep)
     assert set(keep) == {"matcher", "history", "task", "found", "kept"}
+    counts = {name: found.keypoints.shape[1] for name, found in keep["found"].items()}
+    assert counts == {"illum": 12, "view": 12, "stereo": QUICK.stereo_detections}
     trainings = []
     real = experiment.train
     monkeypatch.setattr(experiment, "train", lambda *a, **k: trainings.append(a) or real(*a, **k))

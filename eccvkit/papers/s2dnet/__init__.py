@@ -18,11 +18,14 @@ Where the paper is silent we chose:
 
 * adaptation layers with kernels 1x1 and 5x5, as in the authors' released model (the paper leaves
   them to its supplement);
-* raw dot products without temperature; descriptors of A sampled bilinearly; softmax per keypoint
-  over all pixels of one image; losses averaged over the keypoints of a batch of pairs;
+* raw dot products without temperature; the last batch normalisation starts with the weight
+  (M d)^(-1/4), so that the sum of M products of d channels starts with variance 1;
+* descriptors of A sampled bilinearly; softmax per keypoint over all pixels of one image; losses
+  averaged over the keypoints of a batch of pairs;
 * both images of a pair in one batch of the network, so that batch normalisation treats day and
   night alike; running statistics in the test;
-* the cyclic check demands the very same pixel.
+* the cyclic check demands the very same pixel, unless ``tolerance`` relaxes it; a pair without
+  any match counts as accuracy 0.
 
 The metric-learning baseline has the same network, a triplet loss on hypercolumns of length 1, and
 the hardest of **all** pixels as negative in both directions. The arm "D2-Net style" has one level

@@ -45,8 +45,9 @@ class Config:
         Pairs in each of the two test sets.
     detections : int
         Keypoints that a detector may return per image.
-    shrink : int
-        Factor by which the real stereo pair is made smaller.
+    shrink, stereo_detections : int
+        Factor by which the real stereo pair is made smaller, and keypoints per image there: it is
+        larger than the others.
     amp : bool
         bfloat16 autocast on CUDA.
     seeds : int
@@ -72,14 +73,15 @@ class Config:
     tolerance: float = 0.0
     test_pairs: int = 60
     detections: int = 100
-    shrink: int = 2
+    shrink: int = 3
+    stereo_detections: int = 200
     amp: bool = False
     seeds: int = 3
 
     def __post_init__(self) -> None:
         for name in (
             "dim", "hidden", "image_size", "keypoints", "pairs", "epochs", "batch_size",
-            "test_pairs", "detections", "shrink", "seeds",
+            "test_pairs", "detections", "shrink", "stereo_detections", "seeds",
         ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise EccvkitError(f"{name} is {getattr(self, name)}: use a whole number above 0")
@@ -127,6 +129,8 @@ PRESETS: dict[str, Config] = {
         test_pairs=6,
         detections=40,
         shrink=4,
+        stereo_detections=100,
+        seeds=1,
     ),
     "lab": Config(),
     "gpu": Config(
@@ -142,6 +146,7 @@ PRESETS: dict[str, Config] = {
         triplet_lr=1e-3,
         detections=400,
         shrink=1,
+        stereo_detections=400,
         amp=True,
     ),
 }

@@ -223,10 +223,8 @@ def _detections(
     config: Config, test: str, detector: str, seed: int, device: torch.device | str
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     pairs = load(config, seed, device).tests[test]
-    return (
-        detect_all(pairs.first, detector, config.detections),
-        detect_all(pairs.second, detector, config.detections),
-    )
+    count = config.stereo_detections if test == "stereo" else config.detections
+    return detect_all(pairs.first, detector, count), detect_all(pairs.second, detector, count)
 
 
 @lru_cache(maxsize=64)

@@ -104,26 +104,38 @@ def correspondence_maps(
         len(rows), columns, figsize=(2.1 * columns, 2.2 * len(rows) + 0.3), squeeze=False
     )
     for k, (row, (index, keypoint)) in enumerate(zip(axes, rows)):
-        first, second = pairs.first[index], pairs.second[index]
-        maps = maps_of_keypoint(matcher, first, second, keypoint)
-        probability = maps.pop("probability")
-        row[0].imshow(picture(first))
-        mark(row[0], keypoint, KEYPOINT)
-        for ax, (name, values) in zip(row[1:], maps.items()):
-            ax.imshow(values.numpy(), cmap="magma")
-            bare(ax, name if k == 0 else "")
-        found = best_pixel(maps["sum"][None, None])
-        point, p = found.points[0, 0].tolist(), found.confidence.item()
-        row[-1].imshow(picture(second))
-        row[-1].imshow(np.ma.masked_less(probability.numpy(), 0.01), cmap="plasma", vmin=0)
-        truth = _truth(pairs, index, keypoint)
-        if truth is not None:
-            mark(row[-1], truth, TRUTH, "o")
-        mark(row[-1], point, FOUND)
-        bare(row[0], "A and keypoint" if k == 0 else "")
-        bare(row[-1], "B: found (+), true (o)" if k == 0 else "")
-        row[-1].set_xlabel(f"p = {p:.2f}")
+        map_row(row, matcher, pairs, index, keypoint, titles=k == 0)
     return figure
+
+
+def map_row(
+    axes: Sequence[Axes],
+    matcher: Matcher,
+    pairs: Pairs | StereoPair,
+    index: int,
+    keypoint: Sequence[float],
+    *,
+    titles: bool = True,
+) -> None:
+    """One row of :func:`correspondence_maps`, into three more axes than there are levels."""
+    first, second = pairs.first[index], pairs.second[index]
+    maps = maps_of_keypoint(matcher, first, second, keypoint)
+    probability = maps.pop("probability")
+    axes[0].imshow(picture(first))
+    mark(axes[0], keypoint, KEYPOINT)
+    for ax, (name, values) in zip(axes[1:], maps.items()):
+        ax.imshow(values.numpy(), cmap="magma")
+        bare(ax, name if titles else "")
+    found = best_pixel(maps["sum"][None, None])
+    axes[-1].imshow(picture(second))
+    axes[-1].imshow(np.ma.masked_less(probability.numpy(), 0.01), cmap="plasma", vmin=0)
+    truth = _truth(pairs, index, keypoint)
+    if truth is not None:
+        mark(axes[-1], truth, TRUTH, "o")
+    mark(axes[-1], found.points[0, 0].tolist(), FOUND)
+    bare(axes[0], "A and keypoint" if titles else "")
+    bare(axes[-1], "B: found (+), true (o)" if titles else "")
+    axes[-1].set_xlabel(f"p = {found.confidence.item():.2f}")
 
 
 def _truth(pairs: Pairs | StereoPair, index: int, keypoint: Sequence[float]) -> list[float] | None:
@@ -234,7 +246,7 @@ def pose_curve(ax: Axes, table: pd.DataFrame) -> Axes:
     low, middle, high = (100 * groups.quantile(q) for q in (0.1, 0.5, 0.9))
     ax.plot(middle.index, middle, "o-", color=PALETTE[0], label="median")
     ax.fill_between(middle.index, low, high, color=PALETTE[0], alpha=0.2, lw=0, label="10% to 90%")
-    ax.set(xlabel="noise on keypoints in pixels", ylabel="error of the camera's position in cm")
+    ax.set(xlabel="noise on keypoints in pixels", ylabel="error of position in cm")
     ax.legend()
     return ax
 
