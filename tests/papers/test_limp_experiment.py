@@ -156,7 +156,7 @@ def test_terms_of_the_arms_and_their_weights(task, net):
     assert names["VAE"] == set()
     assert names["Euc"] == {"interp local", "int"}
     assert names["Geo"] == {"interp local", "int", "interp geodesic", "ext"}
-    assert names["Geo"] | {"recon", "kl"} == set(limp.term_weights(QUICK))
+    assert names["Geo"] | {"recon", "coordinates", "kl"} == set(limp.term_weights(QUICK))
 
 
 class Lookup(nn.Module):
@@ -322,6 +322,14 @@ def test_exact_geodesics_of_a_bent_square():
     # at vertex 0 minus nothing: the path runs through vertex 0 itself.
     assert found.tolist() == pytest.approx([1, 0, 1, np.hypot(1, 1) + 0.0], rel=0.5)
     assert found[3].item() <= 2 + 1e-9
+
+
+def test_point_error_sees_a_fold_that_distances_hardly_see(task):
+    shapes = task.train.vertices[:2]
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)))[0]
+    assert limp.point_error(shapes @ turn + 1, shapes) == pytest.approx(0, abs=1e-6)
+    # Poses 0 and 1 differ in the last bend only.
+    assert limp.point_error(shapes[:1], shapes[1:]) > 0.03
 
 
 def test_edges_count_once():

@@ -38,7 +38,7 @@ class Config:
     lr : float
         Rate of Adam.
     coordinate_weight : float
-        Weight of the squared distance between decoded and true vertices in the first stage.
+        Weight of the squared distance between decoded and true vertices, beside Eq. 2.
     kl_weight, interp_weight, disent_weight : float
         Weights of the divergence, of Eq. 3 and of Eq. 4.
     geodesic_weight : float
@@ -73,9 +73,9 @@ class Config:
     pairs: int = 2
     lr: float = 2e-3
     coordinate_weight: float = 10.0
-    kl_weight: float = 3e-4
+    kl_weight: float = 3e-3
     interp_weight: float = 0.5
-    disent_weight: float = 2.0
+    disent_weight: float = 4.0
     geodesic_weight: float = 4.0
     target: str = "input"
     jitter: float = 0.03

@@ -157,6 +157,12 @@ def interpolation_metrics(
 
 
 @torch.no_grad()
+def point_error(decoded: Tensor, true: Tensor) -> float:
+    """Mean distance of corresponding points after rigid alignment, mirror images allowed."""
+    return (procrustes(decoded, true, reflection=True).aligned - true).norm(dim=-1).mean().item()
+
+
+@torch.no_grad()
 def swap_error(net: ShapeVAE, task: Task, seed: int) -> float:
     """Disentanglement error: mean distance of points after the extrinsic codes were swapped.
 
@@ -171,8 +177,7 @@ def swap_error(net: ShapeVAE, task: Task, seed: int) -> float:
     i, j = pairs[torch.randperm(len(pairs), generator=draw)[:_SWAPS]].unbind(1)
     codes = encode(net, meshes.vertices)
     decoded = net.decode(swap_extrinsic(codes, i, j, net.extrinsic)).cpu()
-    true = task.truth(i, j).cpu()
-    return (procrustes(decoded, true, reflection=True).aligned - true).norm(dim=-1).mean().item()
+    return point_error(decoded, task.truth(i, j).cpu())
 
 
 @torch.no_grad()
@@ -182,16 +187,22 @@ def evaluate(config: Config, net: ShapeVAE, task: Task, seed: int) -> dict[str, 
     Returns
     -------
     dict of float
-        ``recon``: mean error of Euclidean distances over their mean; ``interp``, ``edge``: see
-        :func:`interpolation_metrics`. With several subjects also ``disent``
-        (:func:`swap_error`), and leave-one-out nearest-neighbour accuracies over training and
-        held-out shapes: ``identity int`` reads the identity off the intrinsic code, and so on;
-        ``identity gap`` and ``pose gap`` say by how much the right part beats the wrong one.
+        ``recon``: mean error of Euclidean distances over their mean. ``points``: the same
+        reconstructions by :func:`point_error`, which also sees a part folded the wrong way.
+        ``interp``, ``edge``: see :func:`interpolation_metrics`. With several subjects also
+        ``disent`` (:func:`swap_error`), and leave-one-out nearest-neighbour accuracies over
+        training and held-out shapes: ``identity int`` reads the identity off the intrinsic code,
+        and so on; ``identity gap`` and ``pose gap`` say by how much the right part beats the wrong
+        one.
     """
     shapes = task.train.vertices
     codes = encode(net, shapes)
-    true, found = euclidean_distances(shapes), euclidean_distances(net.decode(codes))
-    metrics = {"recon": ((found - true).abs().sum() / true.sum()).item()}
+    decoded = net.decode(codes)
+    true, found = euclidean_distances(shapes), euclidean_distances(decoded)
+    metrics = {
+        "recon": ((found - true).abs().sum() / true.sum()).item(),
+        "points": point_error(decoded, shapes),
+    }
     metrics |= interpolation_metrics(config, task, seed, latent_blend(net, task))
     if config.subjects > 1:
         metrics["disent"] = swap_error(net, task, seed)

@@ -190,8 +190,8 @@ def _optimise(
 ) -> History:
     """One stage of training: reconstruction alone (no arm), or all terms of an arm.
 
-    Distances alone leave the network in local minima, where one part of a shape is the mirror image
-    of what it should be. The first stage therefore also compares coordinates; the second does not.
+    Distances alone leave the network in local minima, where one part of a shape is folded the wrong
+    way; therefore all arms also compare coordinates.
     """
     weights = term_weights(config)
     draw = torch.Generator().manual_seed(seed)
@@ -203,11 +203,10 @@ def _optimise(
             decoded, mean, logvar = net(jitter(shapes, config.jitter))
             terms = {
                 "recon": reconstruction_loss(shapes, decoded).mean(),
+                "coordinates": (decoded - shapes).square().sum(-1).mean(),
                 "kl": kl_to_normal(mean, logvar).mean(),
             }
-            if arm is None:
-                terms["coordinates"] = (decoded - shapes).square().sum(-1).mean()
-            elif arm.euclidean:
+            if arm is not None and arm.euclidean:
                 pairs = Pairs.draw(task.train.subject, config.pairs, draw)
                 terms |= metric_terms(net, task, pairs, arm, config.target, geodesics)
         return {"loss": sum(weights[name] * value for name, value in terms.items())} | terms
