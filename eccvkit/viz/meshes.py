@@ -30,7 +30,7 @@ PLAIN = "#c3cad6"
 #: Its hues change along the scale, so that values stay readable under shading.
 CMAP = "viridis"
 #: Darkest shade of a surface with and without values.
-_SHADE_VALUES, _SHADE_PLAIN = 0.8, 0.65
+_SHADE_VALUES, _SHADE_PLAIN = 0.9, 0.65
 #: Default camera in degrees: height above the horizon, and direction around the z axis.
 ELEV, AZIM = 25.0, -60.0
 #: At this zoom of matplotlib a cube seen face on fills 95% of the axes.
