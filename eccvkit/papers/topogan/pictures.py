@@ -205,7 +205,7 @@ def sublevel_picture(gap: float, threshold: float, size: int = 40) -> tuple[Figu
     """The widget: a mask with a gap, its sublevel set at a threshold, and its diagram."""
     mask = wall_with_gap(gap, size)
     distance, diagram = distance_transform(mask), persistence_diagram(mask)
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.9))
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4.8))
     show_mask(axes[0], mask, f"mask, gap of {gap:g} px")
     topology.sublevel_sets(axes[1:2], distance, [threshold], critical=_saddles(diagram), unit="px")
     topology.persistence_diagram(
