@@ -193,7 +193,7 @@ def evaluate(config: Config, net: ShapeVAE, task: Task, seed: int) -> dict[str, 
         ``disent`` (:func:`swap_error`), and leave-one-out nearest-neighbour accuracies over
         training and held-out shapes: ``identity int`` reads the identity off the intrinsic code,
         and so on; ``identity gap`` and ``pose gap`` say by how much the right part beats the wrong
-        one.
+        one, ``intrinsic gap`` by how much the intrinsic code shows identity better than pose.
     """
     shapes = task.train.vertices
     codes = encode(net, shapes)
@@ -224,4 +224,5 @@ def _nearest_neighbours(net: ShapeVAE, task: Task, codes: Tensor) -> dict[str, f
     }
     metrics["identity gap"] = metrics["identity int"] - metrics["identity ext"]
     metrics["pose gap"] = metrics["pose ext"] - metrics["pose int"]
+    metrics["intrinsic gap"] = metrics["identity int"] - metrics["pose int"]
     return metrics

@@ -99,27 +99,37 @@ def code_grid(net: ShapeVAE, task: Task, i: int, j: int, steps: int = 5) -> Figu
     """Fig. 1: decodings between the codes of two training shapes, identity down and pose across.
 
     Colour is the distortion against the mixture of geodesics that the identity of the row asks for:
-    a change of pose should leave it at zero.
+    a change of pose should leave it at zero. The training shapes themselves stand beside their
+    corners, uncoloured.
     """
     codes = encode(net, task.train.vertices[[i, j]])
     corners = swapped_corners(codes[0], codes[1], codes.shape[1] - net.extrinsic)
     grid = bilinear_codes(corners, steps)
     with torch.no_grad():
         shapes = net.decode(grid.flatten(0, 1)).cpu()
-    shapes = upright(shapes, steps, task.train.vertices[i].cpu())
+    given = task.train.vertices[[i, j]].cpu()
+    shapes = upright(shapes, steps, given[0])
+    given[1:] = laid_onto(given[1:], shapes[-1])
     task = replace(task, train=task.train.to("cpu"))
     alphas = torch.linspace(0, 1, steps).repeat_interleave(steps)
     values = vertex_distortion(task, i, j, shapes, alphas)
-    span = common_span(shapes, **VIEW)
+    span = common_span(torch.cat([shapes, given]), **VIEW)
+    beside = {(0, 0): given[0], (steps - 1, steps + 1): given[1]}
 
     def cell(ax, row: int, column: int) -> None:
-        k = row * steps + column
-        _draw(ax, shapes[k], task.train.faces, values[k], span)
+        k = row * steps + column - 1
+        if (row, column) in beside:
+            draw_mesh(ax, beside[row, column], task.train.faces, span=span, **VIEW)
+        elif 0 < column <= steps:
+            _draw(ax, shapes[k], task.train.faces, values[k], span)
+        else:
+            ax.set_axis_off()
 
     titles = [f"{share:g}" for share in torch.linspace(0, 1, steps).tolist()]
     figure = latent_grid(
-        steps, steps, cell, row_titles=titles, col_titles=titles, projection="3d", cell=1.5,
+        steps, steps + 2, cell, row_titles=titles, col_titles=["first", *titles, "second"],
         row_label="share of the second identity", col_label="share of the second pose",
+        projection="3d", cell=1.5,
     )  # fmt: skip
     _distortion_bar(figure)
     return figure
@@ -147,7 +157,7 @@ def upright(shapes: Tensor, columns: int, first: Tensor) -> Tensor:
 def code_planes(arms: Mapping[str, ShapeVAE], task: Task, method: str, seed: int = 0) -> Figure:
     """Fig. 6: both parts of the codes in the plane, each coloured by identity and by pose.
 
-    Training and held-out shapes together. One row per arm.
+    Training shapes, and held-out ones as rings. One row per arm.
     """
     labels = {
         "identity": torch.cat([task.train.subject, task.test.subject]).cpu().numpy(),
@@ -162,6 +172,8 @@ def code_planes(arms: Mapping[str, ShapeVAE], task: Task, method: str, seed: int
             for ax, (what, label) in zip(line[start : start + 2], labels.items()):
                 names = [f"{what} {k}" for k in range(label.max() + 1)]
                 scatter_classes(ax, plane, label, names, size=42, legend=False)
+                held_out = plane[len(task.train) :]
+                ax.scatter(*held_out.T, s=16, c="white", lw=0, zorder=3)
                 bare(ax, rf"$z^{{{part}}}$ by {what}")
         line[0].set_ylabel(name)
     for start in (0, 1):
