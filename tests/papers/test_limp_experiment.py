@@ -378,5 +378,5 @@ def test_every_claim_can_be_judged():
     few = replace(limp.FEW_PRESETS["smoke"], recon_epochs=2, epochs=2)
     few_study = run_study(limp.run, few, limp.VARIANTS, [500])
     verdicts = judge(limp.CLAIMS, study) + judge(limp.FEW_CLAIMS, few_study)
-    assert [v.verdict for v in verdicts] == ["not judged"] * 11
+    assert [v.verdict for v in verdicts] == ["not judged"] * 12
     assert len({v.claim.id for v in verdicts}) == 12
