@@ -278,6 +278,12 @@ def test_equal_time_trains_longer_and_the_middle_arm_has_one_level(task):
     assert matcher.strides == (2,) and len(matcher.network.stages) == 2
 
 
+def test_every_loss_has_its_own_rate():
+    config = replace(QUICK, lr=0.1, triplet_lr=0.2, middle_lr=0.3)
+    rates = [recipe.rate(config) for recipe in s2dnet.RECIPES.values()]
+    assert rates == [0.1, 0.1, 0.2, 0.3]
+
+
 def test_a_students_loss_is_used(task):
     calls = []
 

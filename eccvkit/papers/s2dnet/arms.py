@@ -41,6 +41,12 @@ class Recipe:
     middle: bool = False
     longer: bool = False
 
+    def rate(self, config: Config) -> float:
+        """Adam's rate, tuned for each loss."""
+        if self.loss == "classification":
+            return config.lr
+        return config.middle_lr if self.middle else config.triplet_lr
+
 
 RECIPES: dict[str, Recipe] = {
     "classification": Recipe("classification"),
@@ -166,7 +172,7 @@ def train(
         task.train,
         epochs=epochs,
         batch_size=config.batch_size,
-        lr=config.lr if recipe.loss == "classification" else config.triplet_lr,
+        lr=recipe.rate(config),
         schedule=lambda share: lr_factor(share, config.decay),
         amp=config.amp,
         seed=seed,
