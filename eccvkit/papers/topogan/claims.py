@@ -9,32 +9,33 @@ import pandas as pd
 from eccvkit.claims import Claim, Difference
 from eccvkit.study import Study
 
-#: Table 1 by data set: measure -> arm -> value.
+#: Table 1 by data set: arm -> measure -> value. The MMD stands with our squared one: with the
+#: paper's kernel a norm cannot exceed the root of 2, and it prints 1.735.
 PAPER_TABLE1 = {
     "CREMI": {
-        "WGAN-GP": {"frechet": 21.64, "mmd": 0.142, "betti score": 0.236},
-        "WGAN-SN": {"frechet": 34.15, "mmd": 0.326, "betti score": 0.125},
-        "TopoGAN": {"frechet": 20.96, "mmd": 0.134, "betti score": 0.015},
+        "WGAN-GP": {"frechet": 21.64, "mmd squared": 0.142, "betti score": 0.236},
+        "WGAN-SN": {"frechet": 34.15, "mmd squared": 0.326, "betti score": 0.125},
+        "TopoGAN": {"frechet": 20.96, "mmd squared": 0.134, "betti score": 0.015},
     },
     "ISBI12": {
-        "WGAN-GP": {"frechet": 83.90, "mmd": 0.558, "betti score": 0.908},
-        "WGAN-SN": {"frechet": 78.61, "mmd": 0.602, "betti score": 1.775},
-        "TopoGAN": {"frechet": 31.90, "mmd": 0.405, "betti score": 0.802},
+        "WGAN-GP": {"frechet": 83.90, "mmd squared": 0.558, "betti score": 0.908},
+        "WGAN-SN": {"frechet": 78.61, "mmd squared": 0.602, "betti score": 1.775},
+        "TopoGAN": {"frechet": 31.90, "mmd squared": 0.405, "betti score": 0.802},
     },
     "Retina": {
-        "WGAN-GP": {"frechet": 179.69, "mmd": 1.735, "betti score": 0.541},
+        "WGAN-GP": {"frechet": 179.69, "mmd squared": 1.735, "betti score": 0.541},
         "WGAN-SN": {"frechet": 269.12},
-        "TopoGAN": {"frechet": 169.21, "mmd": 1.602, "betti score": 0.457},
+        "TopoGAN": {"frechet": 169.21, "mmd squared": 1.602, "betti score": 0.457},
     },
     "Maps": {
-        "WGAN-GP": {"frechet": 72.00, "mmd": 0.482, "betti score": 0.223},
-        "WGAN-SN": {"frechet": 175.52, "mmd": 0.724, "betti score": 0.255},
-        "TopoGAN": {"frechet": 60.48, "mmd": 0.471, "betti score": 0.177},
+        "WGAN-GP": {"frechet": 72.00, "mmd squared": 0.482, "betti score": 0.223},
+        "WGAN-SN": {"frechet": 175.52, "mmd squared": 0.724, "betti score": 0.255},
+        "TopoGAN": {"frechet": 60.48, "mmd squared": 0.471, "betti score": 0.177},
     },
     "Facade": {
-        "WGAN-GP": {"frechet": 122.13, "mmd": 0.137, "betti score": 0.176},
-        "WGAN-SN": {"frechet": 126.10, "mmd": 0.166, "betti score": 0.142},
-        "TopoGAN": {"frechet": 119.11, "mmd": 0.080, "betti score": 0.124},
+        "WGAN-GP": {"frechet": 122.13, "mmd squared": 0.137, "betti score": 0.176},
+        "WGAN-SN": {"frechet": 126.10, "mmd squared": 0.166, "betti score": 0.142},
+        "TopoGAN": {"frechet": 119.11, "mmd squared": 0.080, "betti score": 0.124},
     },
 }
 
@@ -43,6 +44,8 @@ FRECHET_TOLERANCE = 0.10
 #: If the pretrained generator leaves fewer almost-holes beyond the real ones than this (share of
 #: the masks), there is nothing to repair, and the comparison of arms says nothing.
 LEAST_EXCESS = 0.1
+#: Largest error of the matched rate: two standard errors of a share of 0.35 among 80 masks.
+RATE_BOUND = 0.1
 
 
 @dataclass(frozen=True)
@@ -100,14 +103,13 @@ def _of_table1(suffix: str, data: str, *sets: str) -> tuple[Claim, ...]:
             f"C2{suffix}",
             f"Topology lowers the unbiased MMD of the diagrams ({data}).",
             Difference("mmd squared", "TopoGAN", "WGAN-GP", **_LOWER),
-            paper=_table1("mmd", *sets),
+            paper=_table1("mmd squared", *sets),
             source="Table 1",
-            unit="100 x squared MMD, WGAN-GP minus TopoGAN",
-            scale=100.0,
+            unit="squared MMD, WGAN-GP minus TopoGAN",
         ),
         Claim(
             f"C3{suffix}",
-            f"Topology does not cost image quality (a loss of 10% is tolerated; {data}).",
+            f"Topology costs at most 10% in Frechet distance ({data}); the paper has it lower.",
             RelativeLoss("frechet", "TopoGAN", "WGAN-GP", FRECHET_TOLERANCE),
             paper=_table1("frechet", *sets),
             source="Table 1",
@@ -160,11 +162,19 @@ DESCENT_CLAIMS: tuple[Claim, ...] = (
 REPAIR_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C5a",
-        "Matching sets closes loops as often as real masks have them closed; closing every loop "
-        "does not (extension, masks without a generator).",
+        "Matching sets ends nearer to the real rate of open loops than closing every loop "
+        "(extension, masks without a generator).",
         Difference("rate error", "matched", "blind", **_LOWER),
         paper="stated, no numbers",
         source="Sects. 1 and 2",
         unit="share of masks, blind minus matched",
+    ),
+    Claim(
+        "C5c",
+        "Matching ends within 10 points of the real rate (extension, masks without a generator).",
+        Difference("rate error", "matched", RATE_BOUND, **_LOWER),
+        paper="stated, no numbers",
+        source="Sects. 1 and 2",
+        unit="share of masks below the bound",
     ),
 )

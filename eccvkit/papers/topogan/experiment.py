@@ -104,7 +104,7 @@ def run(
     task = load(config, seed)
     with Clock(torch.device(device)) as clock:
         gan = _train(config, VARIANTS[variant].rule, seed, device, loss)
-    masks = task.second.images if gan is None else gan.sample(config.samples, seed + 3)
+    masks = task.second.images if gan is None else gan.sample(config.samples, 10 * seed + 3)
     if keep is not None:
         keep.update(masks=masks, task=task, gan=gan)
     measured = evaluate(masks, task.held_out)

@@ -172,10 +172,10 @@ def pretrained(
 
 @lru_cache(maxsize=2)
 def _pretrained(config: Config, seed: int, device: torch.device | str, spectral: bool) -> GAN:
-    seed_everything(seed)
+    seed_everything(10 * seed)
     networks = (network.to(device) for network in build(config, spectral))
     gan = GAN(*networks, config, spectral)
-    stream = torch.Generator().manual_seed(seed)
+    stream = torch.Generator().manual_seed(10 * seed)
     return train(gan, load(config, seed).train.images, config.pretrain, stream, label="pretraining")
 
 
@@ -205,7 +205,7 @@ def fork(
     spectral = rule == "spectral"
     gan = pretrained(config, seed, device, spectral)
     task = load(config, seed)
-    draw = real_batches(task.train.diagrams, config.topo_real, seed + 1)
+    draw = real_batches(task.train.diagrams, config.topo_real, 10 * seed + 1)
 
     def matched(masks: Tensor) -> TopologicalLoss:
         return loss(masks, draw(), config.mode, config.match, config.thickness)
@@ -214,5 +214,5 @@ def fork(
         return loss(masks, None, config.mode, config.match, config.thickness)
 
     topology = {"matched": matched, "blind": blind}.get(rule)
-    stream = torch.Generator().manual_seed(seed + 2)
+    stream = torch.Generator().manual_seed(10 * seed + 2)
     return train(gan, task.train.images, config.steps, stream, topology, label=rule)

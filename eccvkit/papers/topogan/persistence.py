@@ -16,6 +16,9 @@ from eccvkit.errors import DataError
 MIN_PERSISTENCE = 1.0
 #: Value from which on a pixel is structure.
 THRESHOLD = 0.5
+#: Birth in pixels from which on a rate counts an almost-hole: a gap of about four. Smaller births
+#: come from the pixel grid.
+LEAST_BIRTH = 2.0
 
 
 @dataclass(frozen=True)
@@ -133,12 +136,12 @@ def diagrams(
     return [persistence_diagram(mask, min_persistence) for mask in binarise(images, threshold)]
 
 
-def almost_holes(diagram: Diagram, gap: float = 2.0) -> int:
+def almost_holes(diagram: Diagram, gap: float = LEAST_BIRTH) -> int:
     """Number of almost-holes whose gap has half-width of at least ``gap`` pixels."""
     return int((diagram.births >= gap).sum())
 
 
-def almost_hole_rate(many: Iterable[Diagram], gap: float = 2.0) -> float:
+def almost_hole_rate(many: Iterable[Diagram], gap: float = LEAST_BIRTH) -> float:
     """Share of diagrams with at least one almost-hole.
 
     Raises

@@ -15,8 +15,10 @@ from eccvkit.errors import EccvkitError
 from eccvkit.papers.topogan.descent import Frame
 from eccvkit.papers.topogan.matching import SetMatching
 from eccvkit.papers.topogan.persistence import (
+    LEAST_BIRTH,
     THRESHOLD,
     Diagram,
+    almost_holes,
     diagrams,
     distance_transform,
     framed,
@@ -27,14 +29,14 @@ from eccvkit.viz.heights import HIGHLIGHT
 from eccvkit.viz.style import GREY
 
 
-def _almost(diagram: Diagram) -> np.ndarray:
-    """Which points are almost-holes."""
-    return diagram.births > 0
+def _almost(diagram: Diagram, gap: float = 0.0) -> np.ndarray:
+    """Which points are almost-holes, born later than 0 and not before ``gap``."""
+    return (diagram.births > 0) & (diagram.births >= gap)
 
 
-def _saddles(diagram: Diagram, inside_frame: bool = True) -> np.ndarray:
+def _saddles(diagram: Diagram, inside_frame: bool = True, gap: float = 0.0) -> np.ndarray:
     """(k, 2) critical pixels of the almost-holes, in the framed image or in the mask."""
-    return diagram.saddles[_almost(diagram)] + int(inside_frame)
+    return diagram.saddles[_almost(diagram, gap)] + int(inside_frame)
 
 
 def pipeline(mask: np.ndarray, thresholds: Sequence[float]) -> Figure:
@@ -55,7 +57,7 @@ def pipeline(mask: np.ndarray, thresholds: Sequence[float]) -> Figure:
     top[2].set_title("distance transform")
     almost = _almost(diagram)
     topology.barcode(top[3], diagram.births, diagram.deaths, highlight=almost, unit="px")
-    top[3].set_title("barcode")
+    top[3].set(title="barcode", ylabel="holes")
     topology.persistence_diagram(
         top[4], diagram.births, diagram.deaths, highlight=almost, unit="px"
     )
@@ -85,6 +87,7 @@ def descent_strip(frames: Sequence[Frame], columns: int = 5) -> Figure:
     if len(frames) < columns:
         raise EccvkitError(f"{len(frames)} frames for {columns} columns: show fewer")
     shown = np.linspace(0, len(frames) - 1, columns).round().astype(int)
+    names = ("image", "distance\ntransform", "the same as\nlandscape", "diagram")
     height = max(distance_transform(f.image >= THRESHOLD).max() for f in frames)
     limit = (-0.6, max(f.diagram.deaths.max(initial=1.0) for f in frames) + 1)
     figure = plt.figure(figsize=(2.5 * columns, 9.4))
@@ -112,6 +115,10 @@ def descent_strip(frames: Sequence[Frame], columns: int = 5) -> Figure:
             unit="px",
         )
         _trail(ax, frames[: step + 1])
+    for k, (name, left) in enumerate(zip(names, (-0.1, -0.1, 0.0, -0.4))):
+        figure.axes[k].annotate(
+            name, (left, 0.5), xycoords="axes fraction", rotation=90, ha="right", va="center"
+        )
     return figure
 
 
@@ -150,11 +157,11 @@ def matching_picture(
 
 
 def _marked(ax: Axes, image: np.ndarray, title: str = "") -> Axes:
-    """A mask with the critical pixels of its almost-holes."""
+    """A mask with the critical pixels of the almost-holes that rates count."""
     image = np.asarray(image, dtype=float)
     show_mask(ax, image)
     ax.set_title(title, fontsize="small", fontweight="normal")
-    points = _saddles(persistence_diagram(image >= THRESHOLD), inside_frame=False)
+    points = _saddles(persistence_diagram(image >= THRESHOLD), False, LEAST_BIRTH)
     ax.plot(points[:, 1], points[:, 0], "D", color=HIGHLIGHT, mec="white", ms=4.5, mew=0.7)
     return ax
 
@@ -171,7 +178,7 @@ def samples(rows: Mapping[str, Tensor], columns: int, cell: float = 1.05) -> Fig
     return figure
 
 
-def persistence_images(many: Sequence[Diagram], reach: float = 8.0, side: int = 12) -> np.ndarray:
+def persistence_images(many: Sequence[Diagram], reach: float = 12.0, side: int = 15) -> np.ndarray:
     """(n, side^2) persistence images (Adams et al. 2017): diagrams as vectors, for t-SNE.
 
     Points are smoothed on a grid of birth and life in [0, reach] pixels, weighted by their life.
@@ -222,5 +229,5 @@ def sublevel_picture(gap: float, threshold: float, size: int = 40) -> tuple[Figu
 
 
 def gallery_titles(images: Tensor) -> list[str]:
-    """Holes and almost-holes of each mask, for a gallery."""
-    return [f"{d.betti} holes, {int(_almost(d).sum())} open" for d in diagrams(images)]
+    """Holes of each mask, and almost-holes that rates count, for a gallery."""
+    return [f"{d.betti} holes, {almost_holes(d)} open" for d in diagrams(images)]
