@@ -60,7 +60,8 @@ def test_strips_of_two_arms(trained):
 
 def test_grid_planes_and_isolines_draw(trained):
     net, task = trained["net"], trained["task"]
-    assert len(pictures.code_grid(net, task, 0, 7, steps=3).axes) == 9 + 1
+    # Three by three decodings, a column at either side for the given shapes, and the colour bar.
+    assert len(pictures.code_grid(net, task, 0, 7, steps=3).axes) == 3 * (3 + 2) + 1
     figure = pictures.code_planes({"VAE": net, "Geo": net}, task, "pca")
     titles = [ax.get_title() for ax in figure.axes[:4]]
     assert [t.split(" by ")[1] for t in titles] == ["identity", "pose"] * 2
