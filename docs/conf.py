@@ -22,6 +22,7 @@ extensions = [
     "sphinx.ext.githubpages",
     "mathml",
     "generate",
+    "nearest",
 ]
 # Included by other pages, not pages themselves.
 exclude_patterns = ["_build", "_generated", "**/.ipynb_checkpoints"]

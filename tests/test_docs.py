@@ -22,8 +22,9 @@ from eccvkit.volume import notebooks_dir, papers
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 sys.path.insert(0, str(DOCS / "_ext"))
-api_pages, chapters, generate, mathml, volume_pages = map(
-    importlib.import_module, ("api_pages", "chapters", "generate", "mathml", "volume_pages")
+api_pages, chapters, generate, mathml, nearest, volume_pages = map(
+    importlib.import_module,
+    ("api_pages", "chapters", "generate", "mathml", "nearest", "volume_pages"),
 )
 
 RECORD = {
@@ -538,3 +539,26 @@ def test_figure_without_alt_stops_the_build(tmp_path):
 def test_whole_site_documents_the_package(whole_site):
     page = whole_site.page("api/eccvkit.volume.html")
     assert {"eccvkit.volume.Paper", "eccvkit.volume.find"} <= page.ids
+
+
+# --- short names ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "meant"),
+    [
+        ("Config", "eccvkit.papers.b.run", "eccvkit.papers.b.config.Config"),
+        ("Pairs", "eccvkit.papers.b.run", "eccvkit.data.pairs.Pairs"),  # not that of paper a
+        ("Config", "eccvkit.study", "Config"),  # a paper's own: undecided
+        ("Study", "eccvkit.papers.b.run", "eccvkit.study.Study"),
+    ],
+)
+def test_a_short_name_means_the_nearest(name, module, meant):
+    known = [
+        "eccvkit.papers.a.config.Config",
+        "eccvkit.papers.b.config.Config",
+        "eccvkit.papers.a.run.Pairs",
+        "eccvkit.data.pairs.Pairs",
+        "eccvkit.study.Study",
+    ]
+    assert nearest.nearest(name, module, known) == meant
