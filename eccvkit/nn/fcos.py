@@ -83,15 +83,15 @@ class FCOSLite(nn.Module):
     ----------
     classes : int
     width : int
-        Channels of every layer.
+        Channels of every layer; the first stage, at half resolution, has half as many.
     """
 
     def __init__(self, classes: int, width: int = 32):
         super().__init__()
         self.trunk = nn.Sequential(
-            _conv(3, width, 2),
-            _conv(width, width),
-            _conv(width, width, 2),
+            _conv(3, width // 2, 2),
+            _conv(width // 2, width // 2),
+            _conv(width // 2, width, 2),
             _conv(width, width),
             *(_conv(width, width, dilation=d) for d in _DILATIONS),
         )
@@ -206,7 +206,7 @@ def focal_loss(logits: Tensor, target: Tensor, alpha: float = 0.25, gamma: float
 def candidates(output: Output, image_size: tuple[int, int], most: int = 200) -> Candidates:
     """The most confident (cell, class) pairs, before non-maximum suppression.
 
-    A score is the geometric mean of class probability and centreness. Boxes are cut at the borders
+    A score is the product of class probability and centreness. Boxes are cut at the borders
     of the image.
 
     Parameters
@@ -219,7 +219,7 @@ def candidates(output: Output, image_size: tuple[int, int], most: int = 200) -> 
     """
     classes = output.logits.shape[-1]
     central = output.centreness.sigmoid().unsqueeze(-1)
-    score = (output.logits.sigmoid() * central).sqrt().flatten(1)
+    score = (output.logits.sigmoid() * central).flatten(1)
     score, place = score.topk(min(most, score.shape[1]), dim=1)
     cell = place // classes
     boxes = output.boxes.gather(1, cell.unsqueeze(-1).expand(-1, -1, 4))

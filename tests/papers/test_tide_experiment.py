@@ -1,5 +1,7 @@
 """The detector of paper 33, its training for a few steps, its variants and claims."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +11,21 @@ from pycocotools import mask as coco_mask
 from eccvkit.claims import judge
 from eccvkit.data.shapes_det import shapes_det
 from eccvkit.errors import EccvkitError, UnknownName
-from eccvkit.nn.boxes import corners
+from eccvkit.nn.boxes import box_iou, corners, roi_align
 from eccvkit.papers import tide
 from eccvkit.papers.tide import experiment
 from eccvkit.papers.tide.claims import CLAIMS, PAPER_TABLE2, SIMULATED_CLAIMS, Dwarfs
 from eccvkit.papers.tide.config import PRESETS, Config
-from eccvkit.papers.tide.detector import Detector, MaskIoUHead, assemble, inside, mask_iou
+from eccvkit.papers.tide.detector import (
+    MASK_STRIDE,
+    Detector,
+    MaskIoUHead,
+    _crop_each,
+    _own_detections,
+    assemble,
+    inside,
+    mask_iou,
+)
 from eccvkit.papers.tide.experiment import SIMULATED_VARIANTS, VARIANTS, run, run_simulated
 from eccvkit.study import Study, run_study
 
@@ -52,6 +63,35 @@ def test_mask_iou_by_hand():
     a, b = torch.zeros(2, 2, 2, dtype=torch.bool), torch.zeros(2, 2, 2, dtype=torch.bool)
     a[0, 0], b[0, :, 0] = True, True
     assert mask_iou(a, b).tolist() == pytest.approx([1 / 3, 0])
+
+
+def test_crops_of_masks_agree_with_roi_align():
+    masks = torch.rand(3, 48, 40)
+    boxes = torch.tensor([[10.0, 4, 30, 44], [3, 3, 9, 12], [20, 20, 60, 50]])
+    crops = _crop_each(masks, boxes)
+    assert crops.shape[0] == 3
+    same = roi_align(masks[:, None], boxes, torch.arange(3), crops.shape[-1], MASK_STRIDE)
+    assert torch.allclose(crops, same, atol=1e-5)
+    outside = _crop_each(torch.ones(1, 8, 8), torch.tensor([[16.0, 0, 32, 16]]))
+    assert outside[..., 1:].max() == 0
+    assert len(_crop_each(masks[:0], boxes[:0])) == 0
+
+
+def test_the_judge_learns_on_detections_of_objects_only():
+    torch.manual_seed(0)
+    scenes = shapes_det(4, 500)
+    detector = Detector(5, width=8, prototypes=4)
+    boxes = corners(scenes.boxes)
+    with torch.no_grad():
+        output, _, _ = detector(scenes.images)
+        image, cell, slot = _own_detections(output, boxes, scenes.labels)
+    assert len(image) > 4
+    assert torch.bincount(image).max() <= 6
+    assert (scenes.labels[image, slot] >= 0).all()
+    pairs = torch.stack([output.boxes[image, cell], boxes[image, slot]], dim=1)
+    assert torch.stack([box_iou(p[:1], p[1:])[0, 0] for p in pairs]).min() > 0.1
+    nothing = torch.full_like(scenes.labels, -1)
+    assert len(_own_detections(output, boxes, nothing)[0]) == 0
 
 
 def test_the_judge_cannot_change_the_detector():
@@ -117,6 +157,22 @@ def test_what_is_found_has_masks_inside_its_boxes():
     same = experiment.suppressed(found, TINY.nms, TINY.least_score)
     assert np.allclose(same.box, det.box)
     assert np.array_equal(same.score, det.score)
+
+
+def test_thinning_is_suppression_and_features_belong_to_their_rows():
+    detector, _ = experiment.train(TINY, 500)
+    scenes = shapes_det(5, 501, "val")
+    wide = experiment.find(detector, scenes.images, replace(TINY, nms=0.9))
+    for threshold in (0.3, 0.6):
+        stays = experiment.thinned(wide.det, threshold)
+        narrow = experiment.suppressed(wide, threshold, TINY.least_score)
+        assert 0 < stays.sum() < len(wide.det)
+        assert len(narrow) == pytest.approx(stays.sum(), rel=0.05)
+    some = wide.det.take(np.arange(0, len(wide.det), 7))
+    features = experiment.roi_features(detector, scenes.images, some)
+    assert features.shape == (len(some), 8 * 16)
+    last = experiment.roi_features(detector, scenes.images, some.take([len(some) - 1]))
+    assert np.allclose(features[-1], last[0], atol=1e-5)
 
 
 def test_arms_of_one_seed_share_the_detector(study):

@@ -55,6 +55,10 @@ class Dwarfs:
         return ", ".join(parts)
 
 
+#: Two boxes that match one object mostly overlap each other by more than a half: suppression below
+#: that leaves hardly any duplicates to count (0.00 points on pilot seeds).
+FROM_HALF = tuple(name for name, threshold in NMS_AXIS.items() if threshold >= 0.5)
+
 _ORDER_PAPER = "background shrinks and all others grow when it is repaired before class errors"
 _POINTS = "points of mAP"
 
@@ -134,8 +138,9 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "C3",
-        "The higher the threshold of non-maximum suppression, the larger the duplicate error.",
-        Monotone("Dupe", tuple(NMS_AXIS)),
+        "The higher the threshold of non-maximum suppression, from 0.5 up, the larger the "
+        "duplicate error.",
+        Monotone("Dupe", FROM_HALF),
         paper="FCOS with 0.6 in place of 0.5 has the largest duplicate error of all models",
         source="Sect. 3.1",
         unit=f"smallest step, {_POINTS}",

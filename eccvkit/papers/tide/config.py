@@ -35,21 +35,21 @@ class Config:
         Seeds that a study runs.
     """
 
-    images: int = 2000
+    images: int = 1200
     eval_images: int = 300
-    simulated_images: int = 200
+    simulated_images: int = 500
     width: int = 32
     prototypes: int = 8
-    epochs: int = 5
-    batch_size: int = 16
+    epochs: int = 4
+    batch_size: int = 4
     lr: float = 2e-3
     clip: float = 10.0
     nms: float = 0.5
-    least_score: float = 0.05
+    least_score: float = 0.01
     small_share: float = 0.1
     small_from: float = 18.0
     amp: bool = False
-    seeds: int = 3
+    seeds: int = 5
 
     def __post_init__(self) -> None:
         counts = ("images", "eval_images", "simulated_images", "width", "prototypes")
@@ -63,8 +63,11 @@ class Config:
             raise EccvkitError(f"lr is {self.lr}: use a number above 0")
 
 
+#: Small batches: on pilot seeds steps of 4 images reached about 20 points of mAP more than a
+#: quarter as many steps of 16, at nearly the same cost. Five seeds: some claims are about
+#: differences below a point.
 PRESETS: dict[str, Config] = {
-    "smoke": Config(images=300, eval_images=60, simulated_images=100, epochs=4, seeds=1),
+    "smoke": Config(images=320, eval_images=60, simulated_images=200, epochs=2, seeds=1),
     "lab": Config(),
-    "gpu": Config(images=10_000, eval_images=1000, width=64, epochs=12, amp=True, seeds=5),
+    "gpu": Config(images=6000, eval_images=1000, width=64, epochs=6, batch_size=8, amp=True),
 }

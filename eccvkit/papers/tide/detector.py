@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from eccvkit.nn.boxes import area, roi_align
+from eccvkit.nn.boxes import area, box_iou, roi_align
 from eccvkit.nn.fcos import (
     STRIDE,
     FCOSLite,
@@ -24,10 +24,13 @@ from eccvkit.nn.fcos import (
 
 #: Pixels per cell of prototypes and masks.
 MASK_STRIDE = 2
-#: Side of the crops that the mask-IoU head looks at.
-_CROP = 14
+#: Side of the crops that the mask-IoU head looks at, and of what they show, in sides of the box: to
+#: see that a box cuts an object off one must look beyond it.
+_CROP, _CONTEXT = 14, 1.5
 #: At most this many responsible cells per image teach masks, so that no large object dominates.
 _TEACHERS = 6
+#: The mask-IoU head learns on some of an image's most confident cells, on an object or near one.
+_PUPILS, _CONFIDENT, _ON_OBJECT = 6, 30, 0.1
 
 
 class MaskBranch(nn.Module):
@@ -111,11 +114,22 @@ class MaskIoUHead(nn.Module):
         boxes : Tensor (n, 4)
         image : Tensor (n,), int64
         """
-        look = roi_align(features.detach(), boxes.detach(), image, _CROP, STRIDE)
-        own = torch.arange(len(masks), device=masks.device)
-        shape = roi_align(masks.detach().unsqueeze(1), boxes.detach(), own, _CROP, MASK_STRIDE)
-        crop = self.layers(torch.cat([look, shape], dim=1))
+        middle = (boxes[:, :2] + boxes[:, 2:]).repeat(1, 2) / 2
+        view = (middle + _CONTEXT * (boxes - middle)).detach()
+        look = roi_align(features.detach(), view, image, _CROP, STRIDE)
+        crop = self.layers(torch.cat([look, _crop_each(masks.detach(), view)], dim=1))
         return self.out(crop.mean(dim=(2, 3))).squeeze(1).float().sigmoid()
+
+
+def _crop_each(masks: Tensor, boxes: Tensor) -> Tensor:
+    """Crops (n, 1, size, size) of masks (n, h, w), each at its own box; empty outside the map."""
+    if not len(masks):
+        return masks.new_zeros(0, 1, _CROP, _CROP)
+    ends = 2 * boxes / (MASK_STRIDE * boxes.new_tensor([*masks.shape[:0:-1]]).repeat(2)) - 1
+    low, high = ends[:, :2], ends[:, 2:]
+    place = torch.cat([torch.diag_embed((high - low) / 2), (low + high).unsqueeze(2) / 2], dim=2)
+    grid = F.affine_grid(place, [len(masks), 1, 2 * _CROP, 2 * _CROP], align_corners=False)
+    return F.avg_pool2d(F.grid_sample(masks.unsqueeze(1), grid, align_corners=False), 2)
 
 
 class Predicted(NamedTuple):
@@ -184,37 +198,44 @@ class Detector(nn.Module):
         points = cell_centres(*output.features.shape[-2:], images.device)
         slots = assign(boxes, labels, points)
         terms = fcos_loss(output, boxes, labels, slots)
-        terms |= self._mask_losses(output, prototypes, coefficients, instance, boxes, slots)
+        terms["mask"] = _mask_loss(prototypes, coefficients, instance, boxes, slots)
+        with torch.no_grad():
+            image, cell, slot = _own_detections(output, boxes, labels)
+            guessed, own = output.boxes[image, cell], coefficients[image, cell]
+        found = self.predict_masks(output, prototypes.detach(), own, guessed, image)
+        true = mask_iou(found.soft > 0.5, _object_masks(instance, image, slot))
+        terms["judge"] = ((found.iou - true) ** 2).sum() / max(len(image), 1)
         return {"loss": sum(terms.values())} | terms
 
-    def _mask_losses(
-        self,
-        output: Output,
-        prototypes: Tensor,
-        coefficients: Tensor,
-        instance: Tensor,
-        boxes: Tensor,
-        slots: Tensor,
-    ) -> dict[str, Tensor]:
-        """Cross-entropy of masks inside their true box, and squared error of predicted IoU."""
-        image, cell = _some_of_each_image(slots >= 0, _TEACHERS)
-        if not len(image):
-            nothing = 0 * coefficients.sum()
-            return {"mask": nothing, "judge": nothing}
-        slot = slots[image, cell]
-        true = _object_masks(instance, image, slot)
-        own, box = coefficients[image, cell], boxes[image, slot]
-        logits = assemble(prototypes, own, image)
-        within = inside(box, *logits.shape[-2:])
-        entropy = F.binary_cross_entropy_with_logits(logits, true.float(), reduction="none")
-        cells = (area(box) / MASK_STRIDE**2).clamp(min=1)
-        mask = ((entropy * within).sum(dim=(1, 2)) / cells).mean()
 
-        # The judge learns on the detector's own boxes and masks.
-        guessed = output.boxes[image, cell].detach()
-        found = self.predict_masks(output, prototypes.detach(), own.detach(), guessed, image)
-        judge = F.mse_loss(found.iou, mask_iou(found.soft > 0.5, true))
-        return {"mask": mask, "judge": judge}
+def _mask_loss(
+    prototypes: Tensor, coefficients: Tensor, instance: Tensor, boxes: Tensor, slots: Tensor
+) -> Tensor:
+    """Cross-entropy of masks inside their true box, averaged over cells, then over objects."""
+    image, cell = _some_of_each_image(slots >= 0, _TEACHERS)
+    slot = slots[image, cell]
+    box = boxes[image, slot]
+    logits = assemble(prototypes, coefficients[image, cell], image)
+    true = _object_masks(instance, image, slot).float()
+    entropy = F.binary_cross_entropy_with_logits(logits, true, reduction="none")
+    cells = (area(box) / MASK_STRIDE**2).clamp(min=1)
+    within = inside(box, *logits.shape[-2:])
+    return ((entropy * within).sum(dim=(1, 2)) / cells).sum() / max(len(image), 1)
+
+
+def _own_detections(output: Output, boxes: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    """Some of the detector's confident cells on objects: image, cell, and slot of the object (n,).
+
+    Well and badly placed ones alike, as the mask-IoU head will meet them. Background is left out,
+    as in Mask Scoring R-CNN: the head shall judge masks, not say again what is an object.
+    """
+    score = output.logits.amax(dim=-1).sigmoid() * output.centreness.sigmoid()
+    top = score.topk(min(_CONFIDENT, score.shape[1]), dim=1).indices
+    guessed = output.boxes.gather(1, top.unsqueeze(-1).expand(-1, -1, 4))
+    overlap = box_iou(guessed, boxes) * (labels >= 0).unsqueeze(1)
+    best, slot = overlap.max(dim=-1)
+    image, place = _some_of_each_image(best > _ON_OBJECT, _PUPILS)
+    return image, top[image, place], slot[image, place]
 
 
 def _some_of_each_image(wanted: Tensor, most: int) -> tuple[Tensor, Tensor]:

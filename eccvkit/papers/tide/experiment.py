@@ -17,8 +17,8 @@ from eccvkit.data.detections import Dataset, Detections, GroundTruth
 from eccvkit.data.shapes_det import CLASSES, Scenes, encode_masks, sample_layout, shapes_det
 from eccvkit.errors import unknown
 from eccvkit.metrics.detection import overlaps
-from eccvkit.nn.boxes import corner_and_size, corners
-from eccvkit.nn.fcos import Candidates, candidates
+from eccvkit.nn.boxes import corner_and_size, corners, nms, roi_align
+from eccvkit.nn.fcos import STRIDE, Candidates, candidates
 from eccvkit.papers.tide.analysis import Analysis, analyse
 from eccvkit.papers.tide.bins import TYPES
 from eccvkit.papers.tide.config import Config
@@ -42,7 +42,8 @@ SWAPPED_ORDER = ("Loc", "Bkg", "Both", "Dupe", "Cls", "Miss")
 FILLED_SIZES = ("XS", "S", "M")
 #: Bins of at least this weight, in points, enter the comparison of first and last place.
 POPULATED = 1.0
-_BATCH = 64
+#: Images per batch of :func:`find`: few, because the crops of all their detections are large.
+_BATCH = 4
 
 
 # --------------------------------------------------------------------------------------
@@ -70,11 +71,14 @@ def train(
     """Train a detector; the seed fixes scenes, initial weights and the order of the batches."""
     scenes = training_scenes(config, seed, few_small, device)
     seed_everything(seed)
-    detector = Detector(len(CLASSES), config.width, config.prototypes).to(device)
+    detector = Detector(len(CLASSES), config.width, config.prototypes)
+    # Convolutions of small maps are faster when the channels of a pixel stand side by side.
+    detector = detector.to(device, memory_format=torch.channels_last)
+    images = scenes.images.contiguous(memory_format=torch.channels_last)
     history = fit(
         detector,
         detector.loss,
-        (scenes.images, scenes.instance, corners(scenes.boxes), scenes.labels),
+        (images, scenes.instance, corners(scenes.boxes), scenes.labels),
         epochs=config.epochs,
         batch_size=config.batch_size,
         lr=config.lr,
@@ -149,6 +153,41 @@ def suppressed(found: Found, threshold: float, least_score: float) -> Detections
     """The boxes that non-maximum suppression at another threshold leaves."""
     _, _, columns = _kept(found.candidates.suppress(threshold), least_score)
     return Detections(*columns)
+
+
+def thinned(det: Detections, threshold: float) -> np.ndarray:
+    """Which rows non-maximum suppression keeps of detections that went through a milder one, (n,).
+
+    Parameters
+    ----------
+    det : Detections
+        Sorted by image.
+    threshold : float
+    """
+    count = np.bincount(det.image)
+    place = np.arange(len(det)) - np.searchsorted(det.image, det.image)
+    shape = (len(count), count.max())
+    boxes, scores = torch.zeros(*shape, 4), torch.zeros(shape)
+    labels = torch.zeros(shape, dtype=torch.long)
+    boxes[det.image, place] = corners(torch.as_tensor(det.box, dtype=torch.float32))
+    scores[det.image, place] = torch.as_tensor(det.score, dtype=torch.float32)
+    labels[det.image, place] = torch.as_tensor(det.category)
+    return nms(boxes, scores, labels, threshold).numpy()[det.image, place]
+
+
+@torch.no_grad()
+def roi_features(detector: Detector, images: Tensor, det: Detections, size: int = 4) -> np.ndarray:
+    """The trunk's features inside the boxes of detections, (n, W size size), for latent plots."""
+    detector.eval()
+    features = np.empty((len(det), detector.boxes.classify.in_channels * size**2), np.float32)
+    boxes = corners(torch.as_tensor(det.box, dtype=torch.float32, device=images.device))
+    for image in np.unique(det.image):
+        mine = np.flatnonzero(det.image == image)
+        output, _, _ = detector(images[image : image + 1])
+        own = torch.zeros(len(mine), dtype=torch.long, device=images.device)
+        crops = roi_align(output.features, boxes[mine], own, size, STRIDE)
+        features[mine] = crops.flatten(1).cpu().numpy()
+    return features
 
 
 # --------------------------------------------------------------------------------------
