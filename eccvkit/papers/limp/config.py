@@ -75,7 +75,7 @@ class Config:
     coordinate_weight: float = 10.0
     kl_weight: float = 3e-3
     interp_weight: float = 0.5
-    disent_weight: float = 4.0
+    disent_weight: float = 12.0
     geodesic_weight: float = 4.0
     target: str = "input"
     jitter: float = 0.03
