@@ -210,9 +210,9 @@ def test_table_of_papers_is_up_to_date():
 
 
 def test_table_has_a_row_per_paper():
-    rows = readme_table().table([find("limp"), find("rpl")]).splitlines()[2:]
-    limp = "LIMP: Learning Latent Shape Representations with Metric Preservation Priors"
-    assert rows[0] == f"| 2 | {limp} | 3D vision, generative models | planned |"
+    rows = readme_table().table([find("revise"), find("rpl")]).splitlines()[2:]
+    revise = find("revise")
+    assert rows[0] == f"| 43 | {revise.title} | {', '.join(revise.topics)} | planned |"
     assert rows[1].startswith("| 30 | **[Learning Open Set Network")
     assert "](notebooks/30_rpl.ipynb)** | open set | " in rows[1]
 

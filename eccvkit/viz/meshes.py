@@ -38,7 +38,7 @@ _ZOOM = 1.6
 #: Width of an isoline as a share of the picture.
 _LINE = 0.008
 
-#: Values at the vertices, levels, colour.
+# Values at the vertices, levels, colour.
 Isolines = tuple[ArrayLike, ArrayLike, str]
 
 

@@ -310,28 +310,28 @@ def test_arms_cost_the_same(width):
     parameters = {arm: count_parameters(net) for arm, net in nets.items()}
     macs = {arm: count_macs(net, (3, 24, 24)) for arm, net in nets.items()}
     ours = "MobileNeXt"
-    for arm in ("MobileNetV2", "depthwise in bottleneck"):
+    for arm, slack in {"MobileNetV2": 0.12, "depthwise in bottleneck": 0.2}.items():
         assert parameters[arm] == pytest.approx(parameters[ours], rel=0.03)
-        assert macs[arm] == pytest.approx(macs[ours], rel=0.15)
-    for arm in ("thin shortcuts", "ReLU6 end", "alpha=1/2", "alpha=1/3", "alpha=1/6"):
+        assert macs[arm] == pytest.approx(macs[ours], rel=slack)
+    for arm in ("thin shortcuts", "ReLU6 end", "alpha=1/2", "alpha=1/3", "alpha=1/6", "alpha=0"):
         assert (parameters[arm], macs[arm]) == (parameters[ours], macs[ours])
     # As in Table 5, the stronger baseline may cost more.
     assert parameters["MobileNetV2, two depthwise"] > parameters[ours]
     if width == 1.0:
-        assert parameters[ours] == 56_656
+        assert parameters[ours] == 43_180
 
 
 def test_micro_arms_differ_only_in_what_they_are_named_for():
     wide, thin = (micro.build(arm, 0.5, 10) for arm in ("MobileNeXt", "thin shortcuts"))
-    assert sum(b.identity_channels > 0 for b in wide.blocks) == 6
-    assert sum(c > 0 for c in thin.blocks.identity_channels) == 6
+    assert sum(b.identity_channels > 0 for b in wide.blocks) == 4
+    assert sum(c > 0 for c in thin.blocks.identity_channels) == 4
     half = micro.build("alpha=1/2", 0.5, 10)
     kept = [(a.identity_channels, b.identity_channels) for a, b in zip(wide.blocks, half.blocks)]
     assert all(2 * b == a for a, b in kept) and max(kept) > (0, 0)
     low = micro.build("depthwise in bottleneck", 0.5, 10)
     assert all(len(b.path) == 4 for b in low.blocks)
     filters = [(len(s.squeeze) + len(s.expand) - 2) for s in wide.blocks]
-    assert sum(filters) == 17  # Two in each of ten blocks, three start with stride 2.
+    assert sum(filters) == 11  # Two in each of seven blocks, less one in three of stride 2.
 
 
 def test_same_seed_gives_arms_the_same_weights_where_shapes_agree():

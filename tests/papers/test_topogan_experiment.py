@@ -238,7 +238,9 @@ def test_relative_loss_by_hand():
 def test_matching_repairs_to_the_real_rate():
     study = repair_study([500, 501], masks=60)
     assert study.values("almost rate", "blind").max() == 0
-    assert study.values("rate error", "matched").max() < 0.07
+    rate = study.values("almost rate", "matched") - study.values("almost rate", "real")
+    assert rate.abs().max() < 0.07  # against the masks that were matched
+    assert study.values("rate error", "matched").max() < 0.15  # against others
     assert study.values("almost rate", "broken").min() > 0.7
 
 
