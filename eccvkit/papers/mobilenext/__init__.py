@@ -42,6 +42,7 @@ from eccvkit.papers.mobilenext.config import PRESETS, Config, configure
 from eccvkit.papers.mobilenext.experiment import (
     ABLATIONS,
     BITS,
+    CORE,
     QUANTIZED,
     VARIANTS,
     WIDTHS,
@@ -79,6 +80,7 @@ __all__ = [
     "ARMS",
     "BITS",
     "CLAIMS",
+    "CORE",
     "PAPER_TABLE3",
     "PAPER_TOP1",
     "PRESETS",

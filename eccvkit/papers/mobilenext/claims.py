@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from eccvkit.claims import Claim, Difference, Spread
+from eccvkit.claims import Claim, Difference
 from eccvkit.study import Study
 
 #: Table 3: parameters in millions, multiply-adds in millions, top-1 accuracy in percent.
@@ -36,7 +36,7 @@ PAPER_TOP1 = {
     "alpha=1/6": {"accuracy": 73.68},
 }
 
-#: Largest change of accuracy from alpha = 1 to 1/2 that still counts as flat.
+#: Loss of accuracy from alpha = 1 to 1/2 that still counts as none: TODO.
 ALPHA_BOUND = 0.02
 
 
@@ -128,11 +128,11 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "C3",
-        "Half of the identity can go: alpha = 1/2 is as accurate as alpha = 1.",
-        Spread("accuracy", ("MobileNeXt", "alpha=1/2"), below=ALPHA_BOUND),
-        paper="74.02 and 74.09; 73.91 with 1/3 and 73.68 with 1/6",
+        "Half of the identity can go: alpha = 1/2 is no worse than alpha = 1.",
+        Difference("accuracy", "alpha=1/2", "MobileNeXt", tolerance=ALPHA_BOUND),
+        paper="74.09 against 74.02; 73.91 with 1/3 and 73.68 with 1/6",
         source="Table 7",
-        unit="points below the bound",
+        unit="points of accuracy above the tolerated loss",
         scale=100.0,
     ),
     Claim(
@@ -145,10 +145,12 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "C5",
-        "MobileNeXt loses less than MobileNetV2 when it is quantised (here to 4 bits, not 8).",
-        Difference("drop4", "MobileNeXt", "MobileNetV2", direction="lower"),
-        paper="5.40 against 7.18 with 8 bits",
+        "Quantised, MobileNeXt keeps more of its accuracy than MobileNetV2 (here with 5 bits, "
+        "not 8).",
+        Difference("kept5", "MobileNeXt", "MobileNetV2"),
+        paper="92.7 against 90.1 with 8 bits (68.62 of 74.02, 65.07 of 72.25)",
         source="Table 4",
-        **_TOP1,
+        unit="percent of the accuracy",
+        scale=100.0,
     ),
 )

@@ -43,9 +43,9 @@ class Config:
     data_dir: str = ""
     width: float = 0.5
     image_size: int = 24
-    n_train: int = 4000
+    n_train: int = 7200
     n_test: int = 2000
-    epochs: int = 8
+    epochs: int = 4
     batch_size: int = 64
     lr: float = 0.05
     momentum: float = 0.9

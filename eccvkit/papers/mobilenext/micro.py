@@ -21,8 +21,8 @@ from eccvkit.papers.mobilenext.blocks import InvertedResidual, SandglassBlock, T
 from eccvkit.papers.mobilenext.networks import MobileNet, Rows, inverted_specs, sandglass_specs
 
 #: Rows (t, c, n, s) of the sandglass network and of its partner, for images of 16 to 32 pixels.
-SANDGLASS_ROWS: Rows = ((2, 48, 1, 2), (4, 48, 2, 1), (4, 72, 3, 2), (4, 96, 3, 2), (4, 128, 1, 1))
-INVERTED_ROWS: Rows = ((1, 8, 1, 1), (6, 12, 2, 2), (6, 16, 3, 2), (6, 24, 3, 2), (6, 40, 1, 1))
+SANDGLASS_ROWS: Rows = ((2, 48, 1, 2), (4, 48, 2, 1), (4, 96, 3, 2), (4, 128, 1, 2))
+INVERTED_ROWS: Rows = ((1, 8, 1, 1), (6, 12, 2, 2), (6, 20, 3, 2), (6, 32, 1, 2))
 #: Channels of the stem, which has stride 1; channels are multiples of the divisor.
 STEM, DIVISOR = 16, 4
 
@@ -213,6 +213,7 @@ SANDGLASS_ARMS: dict[str, dict[str, Any]] = {
     "alpha=1/2": {"alpha": 1 / 2},
     "alpha=1/3": {"alpha": 1 / 3},
     "alpha=1/6": {"alpha": 1 / 6},
+    "alpha=0": {"alpha": 0.0},
 }
 #: The others: (width, number of classes) to network.
 OTHER_ARMS: dict[str, Callable[[float, int], MobileNet]] = {
