@@ -31,6 +31,8 @@ from eccvkit.viz.style import GREY, PALETTE
 LEVEL_NAMES = ("fine", "middle", "coarse")
 #: Colours of a keypoint, its true place, and what was found, in every picture.
 KEYPOINT, TRUTH, FOUND = PALETTE[1], PALETTE[2], PALETTE[3]
+#: What is drawn of the sum, in logarithms of probability: exp(-12) is one in 160,000.
+SPAN = 12.0
 
 
 def picture(image: Tensor) -> np.ndarray:
@@ -91,8 +93,8 @@ def correspondence_maps(
 ) -> Figure:
     """Fig. 4: keypoint, map of every level, their sum, and what is found, one pair per row.
 
-    Every map has its own scale from its lowest to its highest value; the last column shows B with
-    probabilities above 0.01 on top.
+    Every map has its own scale: a level from its lowest to its highest value, the sum over the
+    :data:`SPAN` below its highest. The last column shows B with probabilities above 0.01 on top.
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ def correspondence_maps(
     """
     columns = 3 + len(matcher.strides)
     figure, axes = plt.subplots(
-        len(rows), columns, figsize=(2.1 * columns, 2.2 * len(rows) + 0.3), squeeze=False
+        len(rows), columns, figsize=(1.85 * columns, 1.95 * len(rows) + 0.3), squeeze=False
     )
     for k, (row, (index, keypoint)) in enumerate(zip(axes, rows)):
         map_row(row, matcher, pairs, index, keypoint, titles=k == 0)
@@ -124,7 +126,9 @@ def map_row(
     axes[0].imshow(picture(first))
     mark(axes[0], keypoint, KEYPOINT)
     for ax, (name, values) in zip(axes[1:], maps.items()):
-        ax.imshow(values.numpy(), cmap="magma")
+        top = values.max().item()
+        low = top - SPAN if name == "sum" else None
+        ax.imshow(values.numpy(), cmap="magma", vmin=low, vmax=top)
         bare(ax, name if titles else "")
     found = best_pixel(maps["sum"][None, None])
     axes[-1].imshow(picture(second))
@@ -134,7 +138,7 @@ def map_row(
         mark(axes[-1], truth, TRUTH, "o")
     mark(axes[-1], found.points[0, 0].tolist(), FOUND)
     bare(axes[0], "A and keypoint" if titles else "")
-    bare(axes[-1], "B: found (+), true (o)" if titles else "")
+    bare(axes[-1], "B: found +, true o" if titles else "")
     axes[-1].set_xlabel(f"p = {found.confidence.item():.2f}")
 
 
