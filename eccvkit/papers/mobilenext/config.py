@@ -47,7 +47,7 @@ class Config:
     n_test: int = 2000
     epochs: int = 4
     batch_size: int = 64
-    lr: float = 0.05
+    lr: float = 0.2
     momentum: float = 0.9
     weight_decay: float = 4e-5
     warmup: float = 0.05
@@ -81,8 +81,7 @@ PRESETS: dict[str, Config] = {
     ),
     "lab": Config(),
     "gpu": Config(
-        image_size=32, n_train=40_000, n_test=10_000, epochs=20, batch_size=512, lr=0.1, amp=True,
-        seeds=5,
+        image_size=32, n_train=40_000, n_test=10_000, epochs=20, batch_size=256, amp=True, seeds=5
     ),
 }  # fmt: skip
 

@@ -50,7 +50,6 @@ class MaskBranch(nn.Module):
             nn.ReLU(inplace=True),
             nn.Upsample(scale_factor=STRIDE // MASK_STRIDE, mode="bilinear", align_corners=False),
             nn.Conv2d(width, prototypes, 3, padding=1),
-            nn.ReLU(inplace=True),
         )
         self.coefficients = nn.Conv2d(width, prototypes, 3, padding=1)
 
@@ -99,7 +98,12 @@ class MaskIoUHead(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for i in range(4):
-            layers += [nn.Conv2d(width + (i == 0), width, 3, 2 if i in (1, 3) else 1, 1), nn.ReLU()]
+            # Normalised, because without it the whole head went silent with one pilot seed.
+            layers += [
+                nn.Conv2d(width + (i == 0), width, 3, 2 if i in (1, 3) else 1, 1, bias=False),
+                nn.GroupNorm(4, width),
+                nn.ReLU(inplace=True),
+            ]
         self.layers = nn.Sequential(*layers)
         self.out = nn.Linear(width, 1)
 

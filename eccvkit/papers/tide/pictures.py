@@ -81,7 +81,7 @@ def error_types(analysis: Analysis, images: Tensor) -> Figure:
     """
     chosen = examples(analysis)
     figure, axes = plt.subplots(
-        2, len(TYPES), figsize=(14, 3.8), height_ratios=(5, 1), squeeze=False
+        2, len(TYPES), figsize=(14, 4.3), height_ratios=(6, 1), squeeze=False
     )
     for ax, bar, name in zip(*axes, TYPES):
         ax.set_title(f"{name}\n{textwrap.fill(MEANING[name], 22)}", fontsize="small")
@@ -108,9 +108,8 @@ def _draw_example(ax: Axes, analysis: Analysis, images: Tensor, name: str, which
     if name == "Dupe":
         first = rows[np.flatnonzero(analysis.found == analysis.errors.object[which])[0]]
         draw_box(ax, det.box[first], CORRECT, f"{det.score[first]:.2f}", above=False)
-    if name != "Miss":
-        label = f"{names[det.category[row]]} {det.score[row]:.2f}"
-        draw_box(ax, box, FALSE, label, above=False, style="--")
+    label = "missed" if name == "Miss" else f"{names[det.category[row]]} {det.score[row]:.2f}"
+    draw_box(ax, box, FALSE, label, above=False, style="--")
     zoom(ax, box, images.shape[-1])
 
 
