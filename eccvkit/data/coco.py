@@ -53,7 +53,8 @@ def load_coco(
     DataError
         A file is missing or no JSON; a key is missing; an id is unknown or used twice; a box is
         negative or not finite, a score not finite; a mask is damaged or has another size than its
-        image; there are no detections. Boxes may reach out of the image.
+        image; there are no detections, or no objects that are judged. Boxes may reach out of the
+        image.
 
     Examples
     --------
@@ -88,8 +89,14 @@ def load_coco(
         codes = entries.masks([images.rows[i] for i in image], images)
         return place | {"mask": codes, "box": _boxes_around(codes)}
 
+    gt_table = GroundTruth(**columns(objects), ignore=objects.ignored())
+    if gt_table.ignore.all():
+        raise DataError(
+            f"{objects.where} hold no object that is judged, so there is nothing to find: give an "
+            "annotation file with objects whose iscrowd and ignore are 0"
+        )
     return Dataset(
-        gt=GroundTruth(**columns(objects), ignore=objects.ignored()),
+        gt=gt_table,
         det=Detections(**columns(detections), score=detections.scores()),
         categories=tuple(str(c.get("name", c["id"])) for c in categories.rows),
         n_images=len(images.rows),
@@ -164,6 +171,9 @@ class _Entries:
             i = next(i for i, value in enumerate(ids) if value not in at)
             list_name = {"image_id": "images", "category_id": "categories"}[key]
             problem = f"{key} {ids[i]!r} is not in the list {list_name!r} of the annotation file"
+            twin = next((known for known in at if str(known) == str(ids[i])), None)
+            if twin is not None:
+                problem += f", where it is written {twin!r}"
             raise self.error(i, problem) from None
 
     def boxes(self) -> np.ndarray:
@@ -200,7 +210,11 @@ class _Entries:
         i = _first(wrong, values)
         if i is not None:
             raise self.error(i, f"{key} is {_short(values[i])}; give numbers")
-        return np.array(values, np.float64)
+        try:
+            return np.array(values, np.float64)
+        except OverflowError:
+            i = next(i for i, value in enumerate(values) if _overflows(value))
+            raise self.error(i, f"{key} is {_short(values[i])}; give smaller numbers") from None
 
     def ignored(self) -> np.ndarray:
         """Whether each annotation marks a region that is not judged."""
@@ -233,6 +247,12 @@ class _Entries:
 def _first(wrong: Callable[[Any], bool], values: list[Any]) -> int | None:
     """Position of the first value that is wrong."""
     return next((i for i, value in enumerate(values) if wrong(value)), None)
+
+
+def _overflows(value: float | list[float]) -> bool:
+    """Whether a whole number is too large for floating point; JSON has no limit."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    return any(isinstance(part, int) and abs(part) > 10**308 for part in parts)
 
 
 def _boxes_around(codes: list[dict[str, Any]]) -> np.ndarray:

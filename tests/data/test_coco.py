@@ -77,8 +77,8 @@ def test_masks_in_all_three_forms():
 
 def test_ignore_counts_like_iscrowd():
     gt = copy.deepcopy(GT)
-    gt["annotations"][0]["ignore"] = 1
-    assert load_coco(gt, RESULTS).gt.ignore.tolist() == [True, True]
+    gt["annotations"].append(GT["annotations"][0] | {"id": 3, "ignore": 1})
+    assert load_coco(gt, RESULTS).gt.ignore.tolist() == [False, True, True]
 
 
 def damage(path, value):
@@ -98,6 +98,8 @@ def damage(path, value):
 ABSENT = object()
 ANN, DET = ("gt", "annotations", 0), ("det", 0)
 CASES = [
+    (("gt", "annotations"), [], "gt.json: annotations hold no object that is judged"),
+    ((*ANN, "iscrowd"), 1, "annotations hold no object that is judged"),
     (("gt", "categories"), ABSENT, "gt.json has no list 'categories'"),
     (("gt", "images"), [], "gt.json: images is empty"),
     (("det",), [], "det.json is empty"),
@@ -114,12 +116,15 @@ CASES = [
     ((*ANN, "bbox"), [0, 0, -3, 2], r"annotations\[0\] \(id 1\): bbox is \[0, 0, -3, 2\]"),
     ((*ANN, "iscrowd"), 2, "iscrowd and ignore are"),
     ((*DET, "category_id"), 1, r"det.json\[0\]: category_id 1 is not in the list 'categories'"),
+    ((*DET, "image_id"), "9", r"image_id '9' is not .* file, where it is written 9$"),
     ((*DET, "image_id"), 1, r"det.json\[0\]: image_id 1 is not in the list 'images'"),
     ((*DET, "bbox"), [0, 0, float("nan"), 2], r"det.json\[0\]: bbox is \[0, 0, nan, 2\]"),
     ((*DET, "bbox"), [0, 0, 2], r"bbox is \[0, 0, 2\]; give \[x, y, width, height\]"),
     ((*DET, "bbox"), [0, 0, "2", 2], r"bbox is .*; give numbers"),
     ((*DET, "score"), ABSENT, r"det.json\[0\]: the key 'score' is missing"),
     ((*DET, "score"), float("inf"), r"det.json\[0\]: score is inf"),
+    ((*DET, "score"), 10**400, r"det.json\[0\]: score is 1000.*; give smaller numbers"),
+    ((*DET, "bbox"), [0, 0, 2, -(10**400)], r"bbox is .*; give smaller numbers"),
     ((*DET, "score"), None, "score is None; give numbers"),
 ]
 

@@ -350,6 +350,22 @@ def test_command_prints_the_table_and_writes_the_page(files):
     assert len(page.find_all("table")) == 3
 
 
+def test_command_says_what_may_surprise(files):
+    folder, _ = files
+    content = json.loads((folder / "gt.json").read_text())
+    results = json.loads((folder / "det.json").read_text())
+    bare = results[0]["image_id"]
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] != bare]
+    (folder / "gt.json").write_text(json.dumps(content))
+    console = Console(file=StringIO(), width=200)
+    command(folder / "gt.json", folder / "det.json", console, max_dets=1)
+    text = console.file.getvalue()
+    assert text.startswith("20 images, 3 categories, ")
+    images = len({row["image_id"] for row in results})
+    assert f"because their image has more confident ones: {len(results) - images}\n" in text
+    assert "without annotations: 1; their detections all count as background errors: 1\n" in text
+
+
 def test_command_needs_no_torch(files):
     folder, _ = files
     script = (

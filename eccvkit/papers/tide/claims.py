@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from eccvkit.claims import Claim, Difference, Monotone
-from eccvkit.papers.tide.experiment import NMS_AXIS
+from eccvkit.papers.tide.experiment import NMS_AXIS, POPULATED
 from eccvkit.study import Study
 
 #: Mask rescoring on COCO masks, in points (Table 2).
@@ -59,6 +59,9 @@ class Dwarfs:
 #: that leaves hardly any duplicates to count (0.00 points on pilot seeds).
 FROM_HALF = tuple(name for name, threshold in NMS_AXIS.items() if threshold >= 0.5)
 
+#: "Strongly biased" (Sect. 2.3) needs a number: a fifth more is what a reader would call different.
+LATE = 1.2
+
 _ORDER_PAPER = "background shrinks and all others grow when it is repaired before class errors"
 _POINTS = "points of mAP"
 
@@ -67,11 +70,12 @@ def _order_claims(letters: str, what: str) -> tuple[Claim, ...]:
     return (
         Claim(
             f"C1{letters[0]}",
-            f"{what}: every populated error looks heavier repaired last than repaired first.",
-            Difference("last over first", "detector", 1.0),
-            paper=_ORDER_PAPER,
-            source="Fig. 2",
-            unit="smallest ratio of last to first place - 1",
+            f"{what}: every error of {POPULATED:g} point or more looks at least {LATE:g} times as "
+            "heavy repaired last as repaired first.",
+            Difference("last over first", "detector", LATE),
+            paper="weights in sequence are strongly biased toward errors fixed last",
+            source="Sect. 2.3",
+            unit=f"smallest ratio of last to first place - {LATE:g}",
         ),
         Claim(
             f"C1{letters[1]}",
@@ -122,11 +126,11 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "C2b",
-        "It does not lower class and background errors together (0.3 points are tolerated).",
-        Difference("mask Cls + Bkg", **_RESCORED, tolerance=0.3),
+        "In exchange, class and background errors together grow.",
+        Difference("mask Cls + Bkg", **_RESCORED),
         paper="7.6 to 8.7 (Mask R-CNN), 6.5 to 6.8 (YOLACT++)",
         source="Table 2",
-        unit=f"{_POINTS} above the tolerated loss",
+        unit=_POINTS,
     ),
     Claim(
         "C2c",

@@ -16,7 +16,7 @@ from torch import Tensor
 from eccvkit.data.detections import Dataset, Detections, GroundTruth
 from eccvkit.data.shapes_det import CLASSES, Scenes, encode_masks, sample_layout, shapes_det
 from eccvkit.errors import unknown
-from eccvkit.metrics.detection import overlaps
+from eccvkit.metrics.detection import COCO_THRESHOLDS, overlaps
 from eccvkit.nn.boxes import corner_and_size, corners, nms, roi_align
 from eccvkit.nn.fcos import STRIDE, Candidates, candidates
 from eccvkit.papers.tide.analysis import Analysis, analyse
@@ -291,6 +291,8 @@ def run(
     if arm.nms is None:
         mask = analyse(dataset, mode="mask")
         metrics |= {f"mask {name}": value for name, value in measures(mask).items()}
+        strict = [mask.at(threshold).ap() for threshold in COCO_THRESHOLDS]
+        metrics["mask mAP, IoU 0.5 to 0.95"] = float(np.mean(strict))
     if keep is not None:
         keep.update(detector=detector, history=history, scenes=scenes, found=found)
         keep.update(box=box, mask=mask)
