@@ -60,6 +60,7 @@ from eccvkit.papers.mobilenext.measures import (
 )
 from eccvkit.papers.mobilenext.micro import ARMS, build, match_parameters
 from eccvkit.papers.mobilenext.networks import (
+    MOBILENEXT_ROWS,
     MobileNet,
     inverted_specs,
     mobilenet_v2,
@@ -81,6 +82,7 @@ __all__ = [
     "BITS",
     "CLAIMS",
     "CORE",
+    "MOBILENEXT_ROWS",
     "PAPER_TABLE3",
     "PAPER_TOP1",
     "PRESETS",

@@ -22,8 +22,8 @@ from eccvkit.papers.mobilenext.tasks import Task, load
 from eccvkit.runtime import seed_everything
 from eccvkit.training import History, fit
 
-#: Arms that are quantised (Table 4), and the bits of their weights and activations. The paper has 8
-#: only; networks this small hardly notice it.
+#: Variants that are quantised (Table 4), and the bits of their weights and activations. The paper
+#: has 8 only; networks this small hardly notice it.
 QUANTIZED, BITS = ("MobileNetV2", "MobileNeXt"), (8, 6, 5, 4, 3)
 
 
@@ -185,7 +185,7 @@ def run(
     Returns
     -------
     dict of float
-        See :func:`evaluate`; for the arms of Table 4 ``int5``, the accuracy with 5 bits, and
+        See :func:`evaluate`; for the variants of Table 4 ``int5``, the accuracy with 5 bits, and
         ``kept5``, its share of the accuracy without quantisation, and so on; ``parameters``,
         ``macs``, ``seconds``.
 
@@ -204,7 +204,7 @@ def run(
     if keep is not None:
         keep.update(net=net, task=task, history=history)
     metrics = evaluate(net, task)
-    if chosen.arm in QUANTIZED:
+    if variant in QUANTIZED:
         for bits, accuracy in quantized_accuracy(net, task, config.calibration).items():
             metrics[f"int{bits}"] = accuracy
             # One correct image stands in for none.
