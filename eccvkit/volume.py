@@ -44,6 +44,8 @@ class Paper:
         "ready" (a notebook exists) or "planned".
     minutes : dict of str to float
         Measured minutes per preset on two CPU cores (gpu: on one GPU); absent where not measured.
+    questions : tuple of str
+        What a reading group may discuss; empty for planned chapters.
     """
 
     number: int
@@ -58,6 +60,7 @@ class Paper:
     code: str
     status: str
     minutes: dict[str, float]
+    questions: tuple[str, ...]
 
     @property
     def stem(self) -> str:
@@ -106,6 +109,7 @@ def papers() -> tuple[Paper, ...]:
             code=p.get("code", ""),
             status=p["status"],
             minutes=dict(p.get("minutes", {})),
+            questions=tuple(p.get("questions", ())),
         )
         for p in raw["paper"]
     )

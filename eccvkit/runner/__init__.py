@@ -11,6 +11,7 @@ From the ground up::
     execute   one RunSpec -> one Record
     pool      many of them, N at once, with progress
     page      the HTML page of a run;  mathml  its formulas;  report  the index of many runs
+    slides    a reveal.js deck from a stored notebook;  handout  one page of it
     clean     what may go into a stored notebook;  doctor  what this machine has
 
 Nothing here imports torch or a paper.

@@ -62,23 +62,27 @@ class _DropWidgets(Preprocessor):
         return cell, resources
 
 
-class _PageExporter(HTMLExporter):
-    """HTML exporter with our template and without anything from the network."""
+class OfflineExporter(HTMLExporter):
+    """HTML exporter with a template of ours and without anything from the network."""
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, template_file: str = "page.html.j2", **kwargs: Any):
         super().__init__(
-            template_file="page.html.j2", extra_template_paths=[str(TEMPLATES)], **kwargs
+            template_file=template_file, extra_template_paths=[str(TEMPLATES)], **kwargs
         )
         self.register_preprocessor(_DropWidgets, enabled=True)
+        self.register_filter("latex2mathml", lambda s: to_mathml(s.strip("$ \n"), block=True))
 
     @pass_context
     def markdown2html(self, context: Any, source: str) -> str:
         """Render Markdown, formulas included."""
         attachments = context.get("cell", {}).get("attachments", {})
-        renderer = _MathMLRenderer(
-            escape=False, attachments=attachments, exclude_anchor_links=True, **self.lexer_options
-        )
-        return MarkdownWithMath(renderer=renderer).render(source)
+        return markdown_to_html(source, attachments=attachments, **self.lexer_options)
+
+
+def markdown_to_html(source: str, **options: Any) -> str:
+    """Render Markdown with formulas as MathML; options are those of nbconvert's renderer."""
+    renderer = _MathMLRenderer(escape=False, exclude_anchor_links=True, **options)
+    return MarkdownWithMath(renderer=renderer).render(source)
 
 
 #: One exporter (its templates take longer to compile than a page to render), one user at a time.
@@ -86,10 +90,8 @@ _LOCK = threading.Lock()
 
 
 @cache
-def _exporter() -> _PageExporter:
-    exporter = _PageExporter()
-    exporter.register_filter("latex2mathml", lambda s: to_mathml(s.strip("$ \n"), block=True))
-    return exporter
+def _exporter() -> OfflineExporter:
+    return OfflineExporter()
 
 
 def render_page(notebook: NotebookNode, record: Record) -> str:

@@ -1,0 +1,176 @@
+"""A one-page handout for a reading group, from a stored notebook: HTML, and PDF through Chromium.
+
+Idea, key formula and figures, the claims with their verdicts, and the questions to discuss. A cell
+takes part if its metadata say so: ``eccvkit.handout`` is the text to print, or true for the cell's
+own figure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+from nbformat import NotebookNode
+
+from eccvkit.errors import EccvkitError
+from eccvkit.outputs import Figure, collect, effect_text
+from eccvkit.runner.notebook import read
+from eccvkit.runner.page import TEMPLATES, markdown_to_html
+from eccvkit.volume import Paper
+
+#: Names under which systems install Chromium; the environment variable wins.
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_VARIABLE = "ECCVKIT_CHROMIUM"
+#: Chromium prints a page in two seconds; this is for a loaded machine.
+_PRINT_SECONDS = 120
+#: Sizes of type tried until the handout fits; the smallest is 6.7 points.
+_SCALES = (1, 0.94, 0.88, 0.82, 0.76, 0.7)
+
+
+class ChromiumMissing(EccvkitError):
+    """No Chromium on this machine; the message holds the line that installs it."""
+
+
+def build_handout(path: Path, paper: Paper) -> str:
+    """Render the handout of a stored notebook as one self-contained HTML page.
+
+    Parameters
+    ----------
+    path : Path
+    paper : Paper
+
+    Raises
+    ------
+    DataError
+        The file is no notebook.
+    """
+    notebook = read(path)
+    facts = collect(notebook)
+    claims = facts.claims["claims"] if facts.claims else []
+    return (
+        _environment()
+        .get_template("handout.html.j2")
+        .render(
+            paper=paper,
+            texts=[markdown_to_html(text) for text in _texts(notebook)],
+            figures=_figures(notebook, facts.figures),
+            claims=[{**claim, "effect_text": effect_text(claim)} for claim in claims],
+            run=facts.run,
+        )
+    )
+
+
+def print_one_page(page: Path, pdf: Path) -> None:
+    """Print a handout to PDF with headless Chromium, smaller until it fits on one page.
+
+    Parameters
+    ----------
+    page, pdf : Path
+        The HTML file of :func:`build_handout`, and the file to write.
+
+    Raises
+    ------
+    ChromiumMissing
+        There is none on this machine.
+    EccvkitError
+        Printing failed.
+    """
+    html = page.read_text("utf-8")
+    with tempfile.TemporaryDirectory(prefix="eccvkit-") as folder:
+        for scale in _SCALES:
+            scaled = Path(folder) / page.name
+            scaled.write_text(html.replace("--scale: 1;", f"--scale: {scale};"), "utf-8")
+            print_pdf(scaled, pdf)
+            if count_pages(pdf) == 1:
+                return
+
+
+def count_pages(pdf: Path) -> int:
+    """Number of pages of a PDF that Chromium wrote (its page objects are not compressed)."""
+    return len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes()))
+
+
+def print_pdf(page: Path, pdf: Path) -> None:
+    """Print an HTML file to PDF with headless Chromium.
+
+    Raises
+    ------
+    ChromiumMissing
+        There is none on this machine.
+    EccvkitError
+        It failed; the message holds its last line.
+    """
+    program = find_chromium()
+    with tempfile.TemporaryDirectory(prefix="eccvkit-") as profile:
+        command = [
+            program,
+            "--headless",
+            "--disable-gpu",
+            "--no-pdf-header-footer",
+            f"--user-data-dir={profile}",
+            f"--print-to-pdf={pdf.absolute()}",
+            page.absolute().as_uri(),
+        ]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            command.insert(1, "--no-sandbox")  # Chromium refuses its sandbox to root
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_PRINT_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise EccvkitError(
+                f"{program} did not print {page.name} within {_PRINT_SECONDS} s: print the HTML "
+                "page from a browser"
+            ) from error
+    if done.returncode or not pdf.is_file():
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise EccvkitError(
+            f"{program} could not print {page.name} ({last}): print the HTML page from a browser"
+        )
+
+
+def find_chromium() -> str:
+    """Path of a Chromium or Chrome.
+
+    Raises
+    ------
+    ChromiumMissing
+        None is on the path, and ECCVKIT_CHROMIUM names none.
+    """
+    given = os.environ.get(CHROMIUM_VARIABLE)
+    for name in (given,) if given else CHROMIUM_NAMES:
+        if found := shutil.which(name):
+            return found
+    raise ChromiumMissing(
+        f"{CHROMIUM_VARIABLE}={given} is no program: name one or unset it"
+        if given
+        else "no Chromium found: install it (Debian: apt-get install chromium), or name one with "
+        f"{CHROMIUM_VARIABLE}"
+    )
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def _texts(notebook: NotebookNode) -> list[str]:
+    """Markdown that cells bring for the handout."""
+    marks = (cell.metadata.get("eccvkit", {}).get("handout") for cell in notebook.cells)
+    return [mark for mark in marks if isinstance(mark, str)]
+
+
+def _figures(notebook: NotebookNode, figures: list[Figure]) -> list[Figure]:
+    """Figures of the marked cells; without any, the notebook's thumbnail."""
+    marked = [
+        figure
+        for figure in figures
+        if notebook.cells[figure.cell].metadata.get("eccvkit", {}).get("handout") is True
+    ]
+    return marked or [figure for figure in figures if figure.thumbnail][:1] or figures[:1]
