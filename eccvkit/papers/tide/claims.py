@@ -70,7 +70,7 @@ def _order_claims(letters: str, what: str) -> tuple[Claim, ...]:
     return (
         Claim(
             f"C1{letters[0]}",
-            f"{what}: every error of {POPULATED:g} point or more looks at least {LATE:g} times as "
+            f"{what}: every error of {POPULATED:g} points or more looks at least {LATE:g} times as "
             "heavy repaired last as repaired first.",
             Difference("last over first", "detector", LATE),
             paper="weights in sequence are strongly biased toward errors fixed last",

@@ -104,12 +104,16 @@ def _draw_example(ax: Axes, analysis: Analysis, images: Tensor, name: str, which
         image, box = det.image[row], det.box[row]
     ax.imshow(as_pictures(images[image : image + 1].cpu())[0], vmin=0, vmax=1)
     for i in np.flatnonzero(gt.image == image):
-        draw_box(ax, gt.box[i], OBJECT, names[gt.category[i]])
+        if name != "Miss" or i != which:
+            draw_box(ax, gt.box[i], OBJECT, names[gt.category[i]])
     if name == "Dupe":
         first = rows[np.flatnonzero(analysis.found == analysis.errors.object[which])[0]]
         draw_box(ax, det.box[first], CORRECT, f"{det.score[first]:.2f}", above=False)
-    label = "missed" if name == "Miss" else f"{names[det.category[row]]} {det.score[row]:.2f}"
-    draw_box(ax, box, FALSE, label, above=False, style="--")
+    if name == "Miss":
+        draw_box(ax, box, FALSE, f"{names[gt.category[which]]}, missed", style="--")
+    else:
+        label = f"{names[det.category[row]]} {det.score[row]:.2f}"
+        draw_box(ax, box, FALSE, label, above=False, style="--")
     zoom(ax, box, images.shape[-1])
 
 
@@ -208,9 +212,20 @@ def places(ax: Axes, table: pd.DataFrame) -> Axes:
         ax.plot(row.index, row.values, "o-", color=COLOURS[name], label=name)
     ax.set(xlabel="place in the order of repair", ylabel="mean progressive weight (points)")
     ax.set_xticks(table.columns)
-    ax.set_yscale("symlog", linthresh=1)
+    points_axis(ax)
     ax.legend(ncols=2)
     return ax
+
+
+def points_axis(ax: Axes) -> None:
+    """Make the vertical axis linear below 1 point and logarithmic above, with plain numbers.
+
+    Call it when everything is drawn.
+    """
+    ax.set_yscale("symlog", linthresh=1)
+    ticks = [tick for tick in (0, 0.5, 1, 2, 5, 10, 20, 50, 100) if tick <= ax.get_ylim()[1]]
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
 
 
 def size_bars(axes: Sequence[Axes], weights: Mapping[str, pd.DataFrame], colours) -> None:

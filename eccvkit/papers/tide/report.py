@@ -61,9 +61,11 @@ def draw(analysis: Analysis, title: str = "") -> Figure:
     )
     shares = {name: value for name, value in clipped(main).items() if value > 0}
     if shares:
+        # Names of thin slices would lie on each other; their colours return in the right panel.
+        thin = 0.04 * sum(shares.values())
         left.pie(
             list(shares.values()),
-            labels=list(shares),
+            labels=[name if value >= thin else "" for name, value in shares.items()],
             colors=[colours[name] for name in shares],
             startangle=90,
             counterclock=False,
