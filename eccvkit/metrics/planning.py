@@ -1,8 +1,8 @@
 r"""How good a planner is: next-hop accuracy, and success weighted by path length (SPL).
 
 A planner answers with next hops (..., i, t), see :mod:`eccvkit.data.shortest_paths`. Accuracy
-compares them with those of the true shortest paths. SPL (Anderson et al., *On Evaluation of Embodied
-Navigation Agents*, 2018) follows them:
+compares them with those of the true shortest paths. SPL (Anderson et al., *On Evaluation of
+Embodied Navigation Agents*, 2018) follows them:
 
 .. math:: \mathrm{SPL} = \frac1n\sum_i s_i\,\frac{l_i}{\max(p_i, l_i)}
 
