@@ -125,7 +125,7 @@ def test_truncated_missing_and_empty(tmp_path):
     with pytest.raises(DataError, match="there is no file"):
         read_topomaps(tmp_path / "other.pth")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="found no .pth"):
+    with pytest.raises(DataError, match=r"found no \.pth"):
         read_topomaps(tmp_path / "empty")
 
 
