@@ -1,6 +1,7 @@
-"""The command line: ``eccvkit list | info | run | report | doctor | store | tide``.
+"""The command line: ``eccvkit COMMAND``, see ``eccvkit --help``.
 
 Only typer is imported here; every command imports what it needs, so that help answers at once.
+The commands that run notebooks are in :mod:`eccvkit.runner.commands`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,12 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from eccvkit.runner.record import Record
+from eccvkit.runner import commands
+from eccvkit.runner.commands import Names, Timeout, console
 
 # Plain help: the decorated one imports a Markdown parser and takes twice as long.
 app = typer.Typer(
@@ -24,15 +23,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Run the papers of ECCV 2020, Part III, as notebooks, and keep what they show.",
 )
-
-Names = Annotated[
-    list[str], typer.Argument(metavar="PAPER", help="Slug, number, notebook file, or 'all'.")
-]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")]
-Timeout = Annotated[
-    float | None,
-    typer.Option(min=1, metavar="SECONDS", help="Stop a run after this time. [default: never]"),
-]
 
 
 def main() -> None:
@@ -66,13 +56,6 @@ def _complain(message: str) -> int:
     return 2
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    # A pipe or a log has no width: do not fold tables into 80 columns there.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-
-
 @app.command("list")
 def list_papers(
     topic: Annotated[str, typer.Option(help="Only papers of this topic.")] = "",
@@ -101,7 +84,7 @@ def list_papers(
                 ", ".join(paper.topics),
                 f"[{color}]{paper.status}[/]",
             )
-    _console().print(table)
+    console().print(table)
 
 
 @app.command()
@@ -132,110 +115,20 @@ def info(
     }.items():
         if value:
             card.add_row(f"[dim]{name}[/]", value)
-    console = _console()
-    console.print(card)
+    screen = console()
+    screen.print(card)
 
     path = notebooks_dir() / f"{paper.stem}.ipynb"
     if path.is_file():
         table = Table("Parameter", "Default", "Meaning", box=None, pad_edge=False, show_edge=False)
         for parameter in inspect(path.resolve()).parameters.values():
             table.add_row(parameter.name, parameter.source, parameter.help)
-        console.print()
-        console.print(table)
+        screen.print()
+        screen.print(table)
 
 
-@app.command()
-def run(
-    names: Names,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--param",
-            "-p",
-            metavar="KEY=VALUE",
-            help="A parameter; repeatable. lr=1e-3,1e-4 and width=0..8..2 span a grid.",
-        ),
-    ] = None,
-    preset: Annotated[
-        str, typer.Option(help="smoke, lab or gpu. [default: the notebook's own]")
-    ] = "",
-    seed: Annotated[str, typer.Option(help="A seed, or several: 0..4 or 0,2,7.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Notebooks at once.")] = 1,
-    out: Out = Path("runs"),
-    timeout: Timeout = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace folders that hold no readable record.")
-    ] = False,
-) -> None:
-    """Execute notebooks and report on them.
-
-    Every combination of the parameters is one run. Each leaves its executed notebook, a record
-    and a page in DIR/PAPER/RUN; DIR/index.html shows all of them.
-    """
-    from eccvkit.runner.grid import parse_grid
-    from eccvkit.runner.notebook import inspect, locate_all
-    from eccvkit.runner.record import check_replaceable, check_writable
-    from eccvkit.runner.spec import plan
-
-    shorthands = {"preset": preset, "seed": seed, "device": device}
-    given = [f"{key}={value}" for key, value in shorthands.items() if value]
-    grid = parse_grid([*given, *(param or [])])
-    specs = plan([inspect(path) for path in locate_all(names)], grid)
-    out = out.absolute()
-    check_writable(out)
-    replaced = set()
-    for spec in specs:
-        folder = out / spec.stem / spec.name
-        if not force:
-            check_replaceable(folder)
-        if folder.exists():
-            replaced.add(spec.label)
-
-    from eccvkit.runner.pool import run_all
-    from eccvkit.runner.progress import follow
-    from eccvkit.runner.report import build_report
-
-    console = _console()
-    with follow(console, specs, replaced) as listener:
-        result = run_all(specs, out, jobs=jobs, timeout=timeout, listener=listener)
-    _print_verdicts(console, result.records)
-    if result.records:
-        page, _, problems = build_report(out)
-        _print_problems(problems)
-        console.print(f"report: {page}", soft_wrap=True)
-    if not result.ok:
-        raise typer.Exit(1)
-
-
-@app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The --out folder of runs.")],
-) -> None:
-    """Report again on a folder of runs."""
-    from eccvkit.runner.report import build_report
-
-    page, records, problems = build_report(folder.absolute())
-    console = _console()
-    _print_verdicts(console, records)
-    _print_problems(problems)
-    console.print(f"report: {page}", soft_wrap=True)
-    if problems:
-        raise typer.Exit(2)
-
-
-@app.command()
-def doctor(out: Out = Path("runs")) -> None:
-    """Check what this machine has and lacks."""
-    from rich.table import Table
-
-    from eccvkit.runner.doctor import examine
-
-    table = Table.grid(padding=(0, 2))
-    for finding in examine(out):
-        remedy = f"[yellow]{finding.remedy}[/]" if finding.remedy else ""
-        table.add_row(f"[dim]{finding.name}[/]", finding.value, remedy)
-    _console().print(table)
+for _command in (commands.run, commands.sweep, commands.report, commands.doctor):
+    app.command()(_command)
 
 
 @app.command()
@@ -249,15 +142,15 @@ def store(names: Names, timeout: Timeout = None) -> None:
     from eccvkit.runner.notebook import inspect, locate_all
 
     notebooks = [inspect(path) for path in locate_all(names)]
-    console = _console()
+    screen = console()
     for notebook in notebooks:
-        with console.status("") as status:
+        with screen.status("") as status:
 
             def show(done: int, total: int, status=status, stem=notebook.stem) -> None:
                 status.update(f"{stem}: cell {done} of {total}")
 
             seconds = store_notebook(notebook.path, timeout=timeout, on_cell=show)
-        console.print(f"stored {notebook.stem} ({seconds:.0f} s)")
+        screen.print(f"stored {notebook.stem} ({seconds:.0f} s)")
 
 
 @app.command()
@@ -273,34 +166,4 @@ def tide(
     # The only command that is a paper's own; its module needs neither torch nor a kernel.
     from eccvkit.papers.tide.command import tide as analyse
 
-    analyse(annotations, results, _console(), mask=mask, html=html)
-
-
-def _print_verdicts(console: Console, records: list[Record]) -> None:
-    """Print every claim of the runs: what is claimed, our figures, the interval, the verdict."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from eccvkit.outputs import effect_text
-
-    colors = {"reproduced": "green", "leaning": "cyan", "contradicted": "red"}
-    table = Table("Run", "Claim", "Ours", "Effect [95%]", "Verdict", box=None, pad_edge=False)
-    for index in (0, 4):
-        table.columns[index].no_wrap = True
-    for record in records:
-        for claim in record.claim_rows:
-            color = colors.get(claim["verdict"], "yellow")
-            table.add_row(
-                record.label,
-                escape(f"{claim['id']} {claim['text']}"),
-                escape(str(claim.get("ours") or "")),
-                escape(effect_text(claim)),
-                f"[{color}]{escape(claim['verdict'])}[/]",
-            )
-    if table.row_count:
-        console.print(table)
-
-
-def _print_problems(problems: list) -> None:
-    for problem in problems:
-        print(f"eccvkit: error: {problem}", file=sys.stderr)
+    analyse(annotations, results, console(), mask=mask, html=html)

@@ -2,7 +2,8 @@
 
 :func:`run_notebook` is the door. Papermill injects the parameters and walks the cells; this engine
 adds what a run in company needs: a kernel of this very interpreter with its share of the threads,
-its processes marked and measured, a report per cell, a time limit, and an end to all of it.
+its processes marked and measured, a report per cell, limits of time and memory, and an end to all
+of it, even if this process is killed (see :mod:`eccvkit.runner.keeper`).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import strip_color
 from papermill.execute import remove_error_markers
 
-from eccvkit.runner import process
+from eccvkit.runner import keeper, process
 from eccvkit.runner.record import RunError
 
 #: Name under which papermill knows this engine.
@@ -45,8 +46,8 @@ START_TIMEOUT = 120
 #: Systems allow about 104 characters for the name of a socket; a number is appended to ours.
 MAX_SOCKET_PATH = 100
 
-#: Reason of :meth:`Session.stop` that makes the run a failed one instead of an interrupted one.
-TIMEOUT = "timeout"
+#: Reasons of :meth:`Session.stop` that make the run a failed one instead of an interrupted one.
+TIMEOUT, MEMORY = "timeout", "memory"
 
 OnCell = Callable[[int, int], None]
 
@@ -97,8 +98,12 @@ class Session:
         Thread share of the kernel.
     timeout : float or None
         Seconds of wall time after which the run is stopped.
+    memory : float or None
+        Megabytes of resident memory, kernel and children together, above which it is stopped.
     on_cell : callable or None
         Called with (cells finished, cells in all).
+    environment : mapping, optional
+        More variables for the kernel.
     """
 
     def __init__(
@@ -106,15 +111,18 @@ class Session:
         cwd: Path,
         threads: int = 1,
         timeout: float | None = None,
+        memory: float | None = None,
         on_cell: OnCell | None = None,
+        environment: Mapping[str, str] | None = None,
     ):
         self.cwd = cwd
         self.timeout = timeout
+        self.memory = memory
         self.on_cell = on_cell
         self.token = uuid.uuid4().hex
         self.private = Path(tempfile.mkdtemp(prefix="eccvkit-"))
         self.log = self.private / "kernel.log"
-        self.environment = kernel_environment(threads, self.token)
+        self.environment = {**kernel_environment(threads, self.token), **(environment or {})}
         self.notebook: NotebookNode | None = None
         self.cell = 0
         self.kernel: subprocess.Popen | None = None
@@ -122,6 +130,7 @@ class Session:
         self.stopped: str | None = None
         self._ended = threading.Event()
         self._lock = threading.Lock()
+        keeper.guard(self.token, self.private)
 
     def stop(self, reason: str) -> None:
         """Kill the kernel and its children; the first reason given is the one that counts."""
@@ -135,6 +144,7 @@ class Session:
     def started(self, kernel: subprocess.Popen) -> None:
         """Note the kernel's process, and end it at once if the run was stopped meanwhile."""
         self.kernel = kernel
+        process.offer_to_the_system(kernel.pid)
         if self.stopped:
             self._kill()
 
@@ -145,7 +155,7 @@ class Session:
             self.on_cell(cell_index, len(self.notebook.cells))
 
     def watch(self, started: float) -> None:
-        """Measure memory and enforce the time limit until the run ends (body of a thread)."""
+        """Measure memory and enforce both limits until the run ends (body of a thread)."""
         pause = 0.2
         while not self._ended.wait(pause):
             look = time.perf_counter()
@@ -157,16 +167,24 @@ class Session:
             pause = max(0.2, 20 * (time.perf_counter() - look))
 
     def measure(self) -> None:
-        """Take the memory of kernel and children into the peak."""
+        """Take the memory of kernel and children into the peak; stop a run that is too large."""
         if self.kernel:
             now = process.resident_bytes(process.tree(self.kernel.pid))
             self.peak_bytes = max(self.peak_bytes, now, process.high_water_bytes(self.kernel.pid))
+            if self.memory and self.peak_mb > self.memory:
+                self.stop(MEMORY)
+
+    @property
+    def peak_mb(self) -> float:
+        """Largest resident memory seen so far, in megabytes (2**20 bytes)."""
+        return self.peak_bytes / 2**20
 
     def close(self) -> None:
         """End the watch, and whatever the kernel left running."""
         self._ended.set()
         self._kill()
         shutil.rmtree(self.private, ignore_errors=True)
+        keeper.release(self.token)
 
 
 def kernel_environment(threads: int, token: str) -> dict[str, str]:
@@ -259,7 +277,7 @@ def run_notebook(path: str | Path, overrides: Mapping[str, Any], session: Sessio
     Raises
     ------
     Interrupted
-        The session was stopped for another reason than its time limit.
+        The session was stopped for another reason than its limits.
     """
     started = time.monotonic()
     watcher = threading.Thread(target=session.watch, args=(started,), daemon=True)
@@ -292,13 +310,16 @@ def run_notebook(path: str | Path, overrides: Mapping[str, Any], session: Sessio
         error = RunError(
             "Timeout", f"not finished after {session.timeout:g} s and stopped", session.cell
         )
+    elif session.stopped == MEMORY:
+        took = f"took {session.peak_mb:.0f} MB of at most {session.memory:.0f} MB and was stopped"
+        error = RunError("OutOfMemory", took, session.cell)
     elif session.stopped:
         raise Interrupted(session.stopped)
     return Outcome(
         notebook=remove_error_markers(session.notebook),
         error=error,
         seconds=time.monotonic() - started,
-        peak_memory_mb=session.peak_bytes / 2**20,
+        peak_memory_mb=session.peak_mb,
     )
 
 

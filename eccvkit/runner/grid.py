@@ -159,20 +159,23 @@ def parse_grid(assignments: Iterable[str]) -> dict[str, list[Any]]:
     return grid
 
 
-def expand(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+def expand(grid: Mapping[str, Sequence[Any]], limit: int | None = MAX_RUNS) -> list[dict[str, Any]]:
     """Every combination of the grid's values; the last key varies fastest.
 
     Raises
     ------
     EccvkitError
-        More than :data:`MAX_RUNS` combinations.
+        A parameter without values, or more than ``limit`` combinations.
 
     Examples
     --------
     >>> expand({"lr": [0.1, 0.2], "seed": [0, 1]})[1]
     {'lr': 0.1, 'seed': 1}
     """
+    for name, values in grid.items():
+        if not values:
+            raise EccvkitError(f"parameter {name!r} has no values: name at least one, or leave it")
     count = math.prod(len(v) for v in grid.values())
-    if count > MAX_RUNS:
-        raise EccvkitError(f"the grid has {count} runs, more than {MAX_RUNS}: shorten a list")
+    if limit is not None and count > limit:
+        raise EccvkitError(f"the grid has {count} runs, more than {limit}: shorten a list")
     return [dict(zip(grid, point)) for point in itertools.product(*grid.values())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import io
 import re
 import tokenize
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eccvkit.errors import DataError, EccvkitError, UnknownName
+from eccvkit.runner.fingerprint import imports_of, notebook_digest
 from eccvkit.volume import find, notebooks_dir, papers
 
 if TYPE_CHECKING:
@@ -53,6 +55,12 @@ class Notebook:
         From the bibliography for a chapter of the volume, else from the file.
     parameters : dict of str to Parameter
         In the order of the cell.
+    text : str
+        The file as it was read, without outputs.
+    digest : str
+        Hash of its code, see :mod:`eccvkit.runner.fingerprint`.
+    imports : tuple of str
+        Modules of this package that it imports.
     """
 
     path: Path
@@ -60,6 +68,9 @@ class Notebook:
     stem: str
     title: str
     parameters: dict[str, Parameter]
+    text: str = ""
+    digest: str = ""
+    imports: tuple[str, ...] = ()
 
 
 def locate(name: str) -> Path:
@@ -142,7 +153,27 @@ def inspect(path: Path) -> Notebook:
         slug, title = paper.slug, paper.title
     except UnknownName:
         slug, title = stem, _heading(node) or stem
-    return Notebook(path, slug, stem, title, parameters(node, path))
+    return Notebook(
+        path=path,
+        slug=slug,
+        stem=stem,
+        title=title,
+        parameters=parameters(node, path),
+        text=_without_outputs(node),
+        digest=notebook_digest(node),
+        imports=imports_of(node),
+    )
+
+
+def _without_outputs(node: NotebookNode) -> str:
+    import nbformat
+
+    bare = copy.copy(node)
+    bare.cells = [copy.copy(cell) for cell in node.cells]
+    for cell in bare.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return nbformat.writes(bare)
 
 
 def _heading(node: NotebookNode) -> str:

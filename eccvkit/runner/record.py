@@ -8,6 +8,7 @@ nothing that looks complete.
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 import os
@@ -29,6 +30,12 @@ RECORD = "record.json"
 NOTEBOOK = "notebook.ipynb"
 PAGE = "index.html"
 THUMBNAIL = "thumbnail.png"
+#: Ends the name of a folder that is being replaced.
+RETIRED = "-replaced"
+
+
+class ForeignFormat(DataError):
+    """A record that another version of this package wrote."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,8 @@ class RunError:
     Attributes
     ----------
     type : str
-        Class of the exception, or ``KernelDied``, ``Timeout``.
+        Class of the exception, or ``KernelDied``, ``Timeout``, ``OutOfMemory``, ``WorkerLost``,
+        ``SchedulerLost``, ``StoreFailed``, ``CodeChanged``.
     message : str
         One line.
     cell : int or None
@@ -87,6 +95,14 @@ class Record:
         File name beside the record ("" without a figure) and its alternative text.
     files : list of str
         Everything the run left, relative to its folder.
+    key, source, code : str
+        Hashes of what the run depends on, see :mod:`eccvkit.runner.fingerprint`.
+    sweep : str
+        Mark of the call that ordered the run.
+    host : str
+        Name of the machine.
+    faults : list of str
+        Why earlier attempts at this run came to nothing, one line each.
     """
 
     slug: str
@@ -111,6 +127,12 @@ class Record:
     thumbnail: str = ""
     thumbnail_alt: str = ""
     files: list[str] = field(default_factory=list)
+    key: str = ""
+    source: str = ""
+    code: str = ""
+    sweep: str = ""
+    host: str = ""
+    faults: list[str] = field(default_factory=list)
     format: int = FORMAT
 
     @property
@@ -140,13 +162,15 @@ class Record:
 
         Raises
         ------
+        ForeignFormat
+            Of another format version.
         DataError
-            Not a record, of another format version, or with fields missing or of the wrong type.
+            Not a record, or with fields missing or of the wrong type.
         """
         if not isinstance(data, dict) or "format" not in data:
             raise DataError(f"{source} is not a record of eccvkit: move it out of the folder")
         if data["format"] != FORMAT:
-            raise DataError(
+            raise ForeignFormat(
                 f"{source} has format version {data['format']!r}, this eccvkit reads {FORMAT}: "
                 "run the notebook again or use the version that wrote it"
             )
@@ -166,12 +190,14 @@ class Record:
 _TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("slug", "stem", "title", "run", "preset", "device", "platform"), str),
     **dict.fromkeys(("started", "thumbnail", "thumbnail_alt"), str),
+    **dict.fromkeys(("key", "source", "code", "sweep", "host"), str),
     **dict.fromkeys(("parameters", "versions", "tables"), dict),
     **dict.fromkeys(("cpu_count", "threads"), int),
     **dict.fromkeys(("seconds", "peak_memory_mb"), (int, float)),
     "seed": (int, type(None)),
     "claims": (dict, type(None)),
     "files": list,
+    "faults": list,
 }
 
 
@@ -294,12 +320,8 @@ def check_replaceable(folder: Path) -> None:
 
 @contextmanager
 def run_folder(final: Path) -> Iterator[Path]:
-    """Yield a temporary folder that becomes ``final`` if the block succeeds, else vanishes.
-
-    What a dead process left of the same run is removed first.
-    """
+    """Yield a temporary folder that becomes ``final`` if the block succeeds, else vanishes."""
     final.parent.mkdir(parents=True, exist_ok=True)
-    remove_stale(final)
     partial = final.with_name(f".{final.name}.partial-{socket.gethostname()}-{os.getpid()}")
     partial.mkdir()
     try:
@@ -309,19 +331,33 @@ def run_folder(final: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def remove_stale(final: Path) -> None:
-    """Remove partial folders of this run whose process (on this machine) is gone."""
-    prefix = f".{final.name}.partial-{socket.gethostname()}-"
-    for path in final.parent.glob(".*"):
-        pid = path.name.removeprefix(prefix)
-        mine = path.name.startswith(prefix) and pid.isdigit()
-        if mine and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
-            shutil.rmtree(path, ignore_errors=True)
+def remove_stale(final: Path, *, alone: bool = False) -> None:
+    """Remove what dead processes left of this run; a result they had set aside comes back.
+
+    Parameters
+    ----------
+    final : Path
+        Folder of the finished run.
+    alone : bool
+        Nobody else works on this run: folders of other machines are stale, too.
+    """
+    for path in sorted(final.parent.glob(f".{glob.escape(final.name)}.partial-*")):
+        host, _, pid = path.name.removesuffix(RETIRED).rpartition(".partial-")[2].rpartition("-")
+        dead = host == socket.gethostname() and pid.isdigit() and not _runs_elsewhere(int(pid))
+        if alone or dead:
+            if path.name.endswith(RETIRED) and not final.exists():
+                path.rename(final)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _runs_elsewhere(pid: int) -> bool:
+    return pid != os.getpid() and psutil.pid_exists(pid)
 
 
 def _move(partial: Path, final: Path) -> None:
     """Give ``partial`` its final name; a folder of that name gives way only now."""
-    retired = partial.with_name(f"{partial.name}-replaced")
+    retired = partial.with_name(partial.name + RETIRED)
     if final.exists():
         final.rename(retired)
     partial.rename(final)

@@ -15,7 +15,8 @@ from typing import Any
 
 from eccvkit.errors import DataError, EccvkitError
 from eccvkit.outputs import effect_text
-from eccvkit.runner.record import PAGE, Record, read_records, write_text
+from eccvkit.runner.record import PAGE, Record
+from eccvkit.runner.store import FolderStore, open_store
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -48,12 +49,13 @@ class Group:
     claims: list[ClaimCount]
 
 
-def build_report(folder: Path) -> tuple[Path, list[Record], list[DataError]]:
-    """Write ``folder/index.html`` from the records below ``folder``.
+def build_report(out: str | Path) -> tuple[str, list[Record], list[DataError]]:
+    """Write ``index.html`` from the records of a folder or URL.
 
     Returns
     -------
-    page : Path
+    page : str
+        Where it is.
     records : list of Record
     problems : list of DataError
         One per record that cannot be read.
@@ -63,20 +65,20 @@ def build_report(folder: Path) -> tuple[Path, list[Record], list[DataError]]:
     EccvkitError
         No such folder, it holds no run, or it cannot be written.
     """
-    if not folder.is_dir():
-        raise EccvkitError(f"no folder {folder}: name the --out folder of an earlier run")
-    records, problems = read_records(folder)
+    store = open_store(out)
+    if isinstance(store, FolderStore) and not store.path.is_dir():
+        raise EccvkitError(f"no folder {out}: name the --out folder of an earlier run")
+    records, problems = store.records()
     if not records and not problems:
         raise EccvkitError(
-            f"{folder} holds no finished run (folders STEM/RUN/record.json): "
+            f"{out} holds no finished run (folders STEM/RUN/record.json): "
             "name the --out folder of an earlier run"
         )
-    page = folder / PAGE
     try:
-        write_text(page, render_report(records, problems))
+        page = store.put(PAGE, render_report(records, problems))
     except OSError as error:
         raise EccvkitError(
-            f"cannot write {page} ({error.strerror}): make the folder writable"
+            f"cannot write {PAGE} into {out} ({error.strerror}): make the folder writable"
         ) from error
     return page, records, problems
 

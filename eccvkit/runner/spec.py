@@ -16,7 +16,8 @@ from typing import Any
 
 from eccvkit.errors import EccvkitError, unknown
 from eccvkit.runner.devices import accelerators
-from eccvkit.runner.grid import expand
+from eccvkit.runner.fingerprint import code_digest, run_key
+from eccvkit.runner.grid import MAX_RUNS, expand
 from eccvkit.runner.notebook import COMPUTED, Notebook
 from eccvkit.volume import PRESETS
 
@@ -49,6 +50,11 @@ class RunSpec:
         The parameters that were given; papermill injects them.
     parameters : dict
         All parameters: the overrides over the notebook's defaults.
+    imports : tuple of str
+        Modules of this package that the notebook imports.
+    source, code, key : str
+        Hashes of the notebook's code, of the package's code that it uses, and of everything the
+        run depends on, see :mod:`eccvkit.runner.fingerprint`.
     """
 
     notebook: str
@@ -58,10 +64,14 @@ class RunSpec:
     name: str
     overrides: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
+    imports: tuple[str, ...] = ()
+    source: str = ""
+    code: str = ""
+    key: str = ""
 
     @property
     def label(self) -> str:
-        """Chapter and run, as progress and messages name it."""
+        """Chapter and run: its folder in the output, and its name in progress and messages."""
         return f"{self.stem}/{self.name}"
 
     def to_json(self) -> dict[str, Any]:
@@ -69,7 +79,13 @@ class RunSpec:
         return asdict(self)
 
 
-def plan(notebooks: Iterable[Notebook], grid: Mapping[str, Sequence[Any]]) -> list[RunSpec]:
+def plan(
+    notebooks: Iterable[Notebook],
+    grid: Mapping[str, Sequence[Any]],
+    *,
+    keyed: bool = False,
+    limit: int | None = MAX_RUNS,
+) -> list[RunSpec]:
     """Every run of every notebook over the grid, notebooks outermost, checked.
 
     Parameters
@@ -77,36 +93,41 @@ def plan(notebooks: Iterable[Notebook], grid: Mapping[str, Sequence[Any]]) -> li
     notebooks : iterable of Notebook
     grid : mapping of str to sequence
         Values per parameter, as :func:`eccvkit.runner.grid.parse_grid` returns them.
+    keyed : bool
+        End the names with the key, so that a run of changed code gets a folder of its own.
+    limit : int or None
+        Most points of the grid.
 
     Returns
     -------
     list of RunSpec
-        Without repetitions (``seed=0,0`` is one run).
+        Without repetitions (``seed=0,0`` is one run). Devices are not looked for, see
+        :func:`check_devices`.
 
     Raises
     ------
     UnknownName
         A parameter, preset or device that does not exist.
     EccvkitError
-        A value of the wrong type, a negative seed, an absent device, or two notebooks that would
-        write into the same folder.
+        A value of the wrong type, a negative seed, or two notebooks that would write into the same
+        folder.
     """
-    points = expand(grid)
+    points = expand(grid, limit)
     specs: dict[str, RunSpec] = {}
     for notebook in notebooks:
+        code = code_digest(notebook.imports)
         for point in points:
-            spec = _spec(notebook, point)
+            spec = _spec(notebook, point, code, keyed)
             twin = specs.setdefault(spec.label, spec)
             if twin.notebook != spec.notebook:
                 raise EccvkitError(
                     f"{twin.notebook} and {spec.notebook} would share the folder {spec.stem}: "
                     "rename one or run them into different folders"
                 )
-    check_devices({str(s.parameters.get("device", "auto")) for s in specs.values()})
     return list(specs.values())
 
 
-def _spec(notebook: Notebook, point: Mapping[str, Any]) -> RunSpec:
+def _spec(notebook: Notebook, point: Mapping[str, Any], code: str, keyed: bool) -> RunSpec:
     for name in point:
         if name not in notebook.parameters:
             raise unknown(f"parameter of {notebook.stem}", name, notebook.parameters)
@@ -117,14 +138,21 @@ def _spec(notebook: Notebook, point: Mapping[str, Any]) -> RunSpec:
     _check_contract(overrides)
     shown = {n: p.source if p.default is COMPUTED else p.default
              for n, p in notebook.parameters.items()}  # fmt: skip
+    parameters = {**shown, **overrides}
+    key = run_key(notebook.digest, code, parameters)
+    name = run_name(overrides, defaults)
     return RunSpec(
         notebook=str(notebook.path),
         slug=notebook.slug,
         stem=notebook.stem,
         title=notebook.title,
-        name=run_name(overrides, defaults),
+        name=f"{name}-{key[:8]}" if keyed else name,
         overrides=overrides,
-        parameters={**shown, **overrides},
+        parameters=parameters,
+        imports=notebook.imports,
+        source=notebook.digest,
+        code=code,
+        key=key,
     )
 
 
@@ -166,8 +194,8 @@ def _check_contract(overrides: Mapping[str, Any]) -> None:
         raise unknown("device", device, DEVICES)
 
 
-def check_devices(devices: Iterable[str]) -> None:
-    """Refuse a device that torch does not see.
+def check_devices(specs: Iterable[RunSpec]) -> None:
+    """Refuse runs on a device that torch does not see on this machine.
 
     Torch is imported in a short process of its own, and only if cuda or mps is asked for.
 
@@ -176,6 +204,7 @@ def check_devices(devices: Iterable[str]) -> None:
     EccvkitError
         The device is absent.
     """
+    devices = {str(spec.parameters.get("device", "auto")) for spec in specs}
     wanted = sorted(d for d in devices if d.startswith(("cuda", "mps")))
     if not wanted:
         return

@@ -1,4 +1,4 @@
-"""The pool without kernels: order, threads, and runs that cannot be stored."""
+"""The client's side without kernels: order, shares, faults, retries, and runs that are lost."""
 
 from __future__ import annotations
 
@@ -9,66 +9,97 @@ import time
 import pytest
 from rich.console import Console
 
-from eccvkit.runner import pool, process
-from eccvkit.runner.progress import follow
+from eccvkit.runner import pool
+from eccvkit.runner.cluster import local
+from eccvkit.runner.progress import Pace, follow
+from eccvkit.runner.record import RECORD, read_record
 from eccvkit.runner.spec import RunSpec
+from eccvkit.runner.work import Ended, Job, work
 
 from .test_record import make_record
 
-
-def specs(*names):
-    return [RunSpec(f"{n}.ipynb", n, n, n, "run") for n in names]
-
-
-@pytest.fixture
-def execute(monkeypatch):
-    """Replace the execution by a function of the spec; returns the thread shares asked for."""
-    shares = []
-
-    def use(function):
-        def execute(spec, out, *, threads, timeout, on_cell, register):
-            shares.append(threads)
-            on_cell(0, 1)
-            function(spec)
-            return make_record(stem=spec.stem, run=spec.name)
-
-        monkeypatch.setattr(pool, "execute", execute)
-        return shares
-
-    return use
+#: Two tasks meet here, or the test fails.
+TOGETHER = threading.Barrier(2, timeout=10)
+#: What tasks have seen, in order.
+seen: list[str] = []
 
 
-def run(tmp_path, names, jobs=1, terminal=False):
+def jobs(out, *names, **terms):
+    return [
+        Job(RunSpec(f"{n}.ipynb", n, n, n, "run", parameters={"preset": "smoke"}), str(out),
+            "sweep", **terms)
+        for n in names
+    ]  # fmt: skip
+
+
+# Dask looks a task's function up by its name, so these stand at the top of the module.
+
+
+def good(job):
+    seen.append(job.spec.stem)
+    return Ended("done", make_record(stem=job.spec.stem, run=job.spec.name))
+
+
+def slow_a(job):
+    time.sleep(0.2 if job.spec.stem == "a" else 0)
+    return good(job)
+
+
+def meet(job):
+    TOGETHER.wait()
+    return good(job)
+
+
+def difficult(job):
+    if job.spec.stem == "bug":
+        raise TypeError("a mistake of ours")
+    if job.spec.stem == "full":
+        return Ended("fault", faults=(*job.faults, "StoreFailed: No space left on device"))
+    if job.spec.stem == "tired" and len(job.faults) < 2:
+        return Ended("fault", faults=(*job.faults, f"KernelDied: attempt {len(job.faults) + 1}"))
+    if job.spec.stem == "held" and seen.count("held") < 1:
+        seen.append("held")
+        return Ended("busy")
+    return good(job)
+
+
+def real(job):
+    return work(job, execute=stub)
+
+
+def stub(spec, store, *, threads, faults, **_):
+    seen.append(f"{spec.stem} with {threads}")
+    return make_record(stem=spec.stem, run=spec.name, faults=list(faults))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_seen():
+    seen.clear()
+
+
+def run(wanted, function, workers=1, terminal=False):
     text = io.StringIO()
     console = Console(file=text, width=200, force_terminal=terminal, highlight=False)
-    wanted = specs(*names)
-    with follow(console, wanted, {"b/run"}) as listener:
-        result = pool.run_all(wanted, tmp_path, jobs=jobs, listener=listener)
-    return result, text.getvalue()
+    with local(workers) as cluster, follow(console, [j.spec for j in wanted], {"b/run"}) as display:
+        return pool.run_all(wanted, cluster, display, function), text.getvalue()
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_lost_runs_do_not_hold_up_the_others(execute, tmp_path, caplog, terminal):
-    def fail(spec):
-        if spec.stem == "full":
-            raise OSError(28, "No space left on device")
-        if spec.stem == "bug":
-            raise TypeError("a mistake of ours")
-
-    execute(fail)
-    result, text = run(tmp_path, ["a", "full", "bug", "b"], terminal=terminal)
+def test_lost_runs_do_not_hold_up_the_others(tmp_path, caplog, terminal):
+    absent = tmp_path / "absent"
+    result, text = run(jobs(absent, "a", "full", "bug", "b"), difficult, terminal=terminal)
     assert [r.stem for r in result.records] == ["a", "b"]
-    assert [(s.stem, type(e)) for s, e in result.lost] == [("full", OSError), ("bug", TypeError)]
+    assert [s.stem for s, _ in result.lost] == ["full", "bug"]
+    assert result.lost[0][1] == "StoreFailed: No space left on device"
+    assert result.lost[1][1] == "TypeError: a mistake of ours"
     assert not result.ok
     assert "No space left on device" in text
     # The traceback of a mistake is logged; a full disk needs none.
-    assert [r.message for r in caplog.records] == ["bug/run"]
-    assert caplog.records[0].exc_info
+    assert [r.message for r in caplog.records if r.name.startswith("eccvkit")] == ["bug/run"]
 
 
-def test_records_come_in_the_order_asked_for(execute, tmp_path):
-    execute(lambda spec: time.sleep(0.1 if spec.stem == "a" else 0))
-    result, text = run(tmp_path, ["a", "b", "c"], jobs=3)
+def test_records_come_in_the_order_asked_for(tmp_path):
+    result, text = run(jobs(tmp_path, "a", "b", "c"), slow_a, workers=3)
     assert [r.stem for r in result.records] == ["a", "b", "c"]
     assert result.ok
     (line,) = [x for x in text.splitlines() if x.startswith("done") and "b/run" in x]
@@ -76,16 +107,51 @@ def test_records_come_in_the_order_asked_for(execute, tmp_path):
     assert text.count("replaces") == 1
 
 
-def test_as_many_at_once_as_jobs(execute, tmp_path):
-    # Passes only if two runs are in the function at the same time.
-    together = threading.Barrier(2, timeout=10)
-    execute(lambda spec: together.wait())
-    assert run(tmp_path, ["a", "b", "c", "d"], jobs=2)[0].ok
+def test_one_worker_works_in_the_order_asked_for(tmp_path):
+    run(jobs(tmp_path, *"zaybxc"), good)
+    assert seen == list("zaybxc")
 
 
-def test_threads_are_shared_among_the_runs_there_are(execute, tmp_path, monkeypatch):
-    monkeypatch.setattr(process, "cores", lambda: 8)
-    shares = execute(lambda spec: None)
-    run(tmp_path, ["a", "b", "c", "d"], jobs=4)
-    run(tmp_path, ["a"], jobs=4)
-    assert shares == [2, 2, 2, 2, 8]
+def test_as_many_at_once_as_workers(tmp_path):
+    assert run(jobs(tmp_path, "a", "b", "c", "d"), meet, workers=2)[0].ok
+
+
+def test_faults_are_tried_again_a_bounded_number_of_times(tmp_path):
+    result, text = run(jobs(tmp_path, "tired", retries=2), difficult)
+    assert result.ok
+    again = [line for line in text.splitlines() if line.startswith("again")]
+    assert [line.partition("KernelDied: ")[2] for line in again] == ["attempt 1", "attempt 2"]
+    # One attempt too few: the run is marked failed, with its last fault as the cause.
+    result, _ = run(jobs(tmp_path, "tired", retries=1), difficult)
+    (record,) = result.records
+    assert str(record.error) == "KernelDied: attempt 2"
+    assert record.faults == ["KernelDied: attempt 1"]
+    assert read_record(tmp_path / "tired" / "run" / RECORD) == record
+    assert [p.name for p in (tmp_path / "tired").iterdir()] == ["run"]
+
+
+def test_a_run_that_another_sweep_holds_is_asked_for_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "BUSY_PAUSE", 0.1)
+    result, _ = run(jobs(tmp_path, "held", "b"), difficult)
+    assert [r.stem for r in result.records] == ["held", "b"]
+    assert seen == ["held", "b", "held"]
+
+
+def test_the_thread_share_of_the_job_reaches_the_kernel(tmp_path):
+    run(jobs(tmp_path, "a", threads=3), real)
+    assert seen == ["a with 3"]
+
+
+def test_nothing_to_do(tmp_path):
+    assert pool.run_all([], None, None) == pool.Result()
+
+
+def test_pace():
+    specs = [job.spec for job in jobs("x", "a", "b", "c", "d")]
+    pace = Pace(specs, workers=2)
+    assert pace.seconds_left() is None
+    pace.finished(specs[0], 10.0)
+    assert pace.seconds_left() == pytest.approx(15)  # three of 10 s on two workers
+    pace.finished(specs[1])
+    pace.finished(specs[2], 30.0)
+    assert pace.seconds_left() == pytest.approx(20)  # the last one, on one of them

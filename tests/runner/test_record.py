@@ -17,6 +17,7 @@ from eccvkit.runner.record import (
     check_writable,
     read_record,
     read_records,
+    remove_stale,
     run_folder,
     write_record,
     write_text,
@@ -145,9 +146,21 @@ def test_partial_folders_of_the_dead_are_removed(tmp_path):
     other = tmp_path / f".run2.partial-{host}-{dead}"
     for folder in (stale, alive, elsewhere, other):
         folder.mkdir()
-    with run_folder(tmp_path / "run"):
-        pass
-    assert sorted(tmp_path.iterdir()) == sorted([alive, elsewhere, other, tmp_path / "run"])
+    remove_stale(tmp_path / "run")
+    assert sorted(tmp_path.iterdir()) == sorted([alive, elsewhere, other])
+    # Whoever holds the run is alone with it.
+    remove_stale(tmp_path / "run", alone=True)
+    assert list(tmp_path.iterdir()) == [other]
+
+
+def test_a_result_set_aside_by_a_dead_process_comes_back(tmp_path):
+    aside = tmp_path / ".run.partial-somewhere-1-replaced"
+    aside.mkdir()
+    (aside / "record.json").write_text("old")
+    (tmp_path / ".run.partial-somewhere-1").mkdir()
+    remove_stale(tmp_path / "run", alone=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    assert (tmp_path / "run" / "record.json").read_text() == "old"
 
 
 def test_unwritable_folder(tmp_path):

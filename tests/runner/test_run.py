@@ -210,7 +210,7 @@ def test_a_killed_runner_leaves_nothing_that_looks_complete(library, tmp_path):
     marker, out = tmp_path / "marker", tmp_path / "runs"
     command = [sys.executable, "-m", "eccvkit", "run", str(library / "endless.ipynb"),
                "-p", f"marker={marker}", "--out", str(out)]  # fmt: skip
-    # Nobody removes the sockets either: let them lie in our folder.
+    # The sockets lie in our folder, to see that they are removed.
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     started = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     mark = tmp_path / "marker.0"
@@ -218,11 +218,12 @@ def test_a_killed_runner_leaves_nothing_that_looks_complete(library, tmp_path):
     kernel, child = map(int, mark.read_text().split())
     started.kill()
     started.wait()
-    wait_for(lambda: not running(kernel))  # the kernel notices by itself; its child cannot
-    os.kill(child, signal.SIGKILL)
+    wait_for(lambda: not running(kernel) and not running(child))  # the keeper saw to that
+    wait_for(lambda: not list(tmp_path.glob("eccvkit-*")))
     assert read_records(out) == ([], [])
     assert eccvkit("report", out).returncode == 2
-    assert len(list((out / "endless").iterdir())) == 1
+    left = sorted(p.name.partition(".partial")[0] for p in (out / "endless").iterdir())
+    assert [name.partition("-")[0] for name in left] == [".lab", ".lab"]  # partial folder, lock
     again = eccvkit(*command[3:], "--timeout", 3)
     assert again.returncode == 1
     assert len(list((out / "endless").iterdir())) == 1

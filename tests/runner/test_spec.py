@@ -124,7 +124,7 @@ def test_two_notebooks_with_one_folder(chapter, tmp_path):
         plan([chapter, twin], {})
 
 
-def test_absent_devices_are_refused():
+def test_absent_devices_are_refused(chapter):
     import torch
 
     absent = ["cuda:99"]
@@ -132,5 +132,5 @@ def test_absent_devices_are_refused():
         absent.append("mps")
     for device in absent:
         with pytest.raises(EccvkitError, match=f"device '{device}' is not available"):
-            check_devices(["cpu", device])
-    check_devices(["auto", "cpu"])
+            check_devices([one(chapter), one(chapter, device=device)])
+    check_devices([one(chapter), one(chapter, device="cpu")])

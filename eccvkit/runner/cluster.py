@@ -1,0 +1,310 @@
+"""Where jobs are done: a Dask cluster inside this process, or one that runs already.
+
+Inside this process means one scheduler and ``jobs`` workers of one thread each, without sockets:
+the work happens in the kernels, which are processes of their own. A running cluster is checked
+before anything starts: it must answer, and have the code that we have.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import socket
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import dask.config
+from distributed import Client, Future, Scheduler, SpecCluster, Worker
+
+import eccvkit
+from eccvkit.errors import EccvkitError
+from eccvkit.runner.fingerprint import package_digest
+from eccvkit.runner.work import Ended, Job, Share, stop_sweep, topic, work
+
+#: Where the dashboard listens unless asked otherwise: nobody else's machine can reach it.
+DASHBOARD = "127.0.0.1:8787"
+
+#: Seconds to wait for a scheduler, and for one that was lost to come back.
+PATIENCE = 10.0
+
+#: Name of the worker resource that runs at the preset gpu take.
+GPU = "GPU"
+
+OnEvent = Callable[[Mapping[str, Any]], None]
+
+
+class SchedulerLost(EccvkitError):
+    """The scheduler is gone and did not come back."""
+
+
+class Cluster:
+    """Jobs go in, futures of :class:`~eccvkit.runner.work.Ended` come out.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    address : str
+        Of the scheduler; "" for the cluster inside this process.
+    gpus : bool
+        Runs at the preset gpu ask for a worker that has one.
+    dashboard : str
+        Address of the dashboard's page; "" without one.
+    """
+
+    def __init__(self, client: Client, address: str = "", gpus: bool = False, dashboard: str = ""):
+        self.client = client
+        self.address = address
+        self.gpus = gpus
+        self.dashboard = dashboard
+        self.notes: list[str] = []
+        self._known: set[str] = set()
+        self._count = 0
+
+    def submit(self, jobs: Sequence[Job], function: Callable[[Job], Ended] = work) -> list[Future]:
+        """Queue jobs, in this order; each is one task."""
+        futures: dict[int, Future] = {}
+        for gpu in (False, True):
+            chosen = [i for i, job in enumerate(jobs) if self._takes_gpu(job) == gpu]
+            if chosen:
+                keys = [self._key(jobs[i]) for i in chosen]
+                resources = {"resources": {GPU: 1}} if gpu else {}
+                made = self.client.map(
+                    function, [jobs[i] for i in chosen], key=keys, pure=False, **resources
+                )
+                futures.update(zip(chosen, made))
+        return [futures[i] for i in range(len(jobs))]
+
+    def _takes_gpu(self, job: Job) -> bool:
+        return self.gpus and job.spec.parameters.get("preset") == "gpu"
+
+    def _key(self, job: Job) -> str:
+        self._count += 1
+        return f"{job.spec.stem}-{job.sweep}{self._count:06d}"
+
+    def listen(self, sweep: str, on_event: OnEvent) -> None:
+        """Call ``on_event`` with what workers tell about a sweep, from another thread."""
+        self.client.subscribe_topic(topic(sweep), lambda event: on_event(event[1]))
+
+    def workers(self) -> int:
+        """Count the workers, and greet those that are new.
+
+        Each is told its share of its machine. One whose code differs is named in ``notes``.
+        """
+        if not self.address:
+            return len(self._known)
+        with suppress(OSError, ValueError):
+            info = self.client.scheduler_info(n_workers=-1)["workers"]
+            if info.keys() != self._known:
+                self._known = set(info)
+                self.notes += self.greet()
+        return len(self._known)
+
+    def greet(self) -> list[str]:
+        """Compare the workers' code with ours and share out their machines; return problems."""
+        told = self.client.run(_identify, on_error="return")
+        ours, problems, machines = _package(), [], {}
+        for address, answer in told.items():
+            if isinstance(answer, Exception):
+                problems.append(f"worker {address} cannot run eccvkit ({answer})")
+            elif answer["package"] != ours:
+                problems.append(mismatch(f"worker {address}", answer["package"], ours))
+            else:
+                machines[address] = answer["machine"]
+        places = list(machines.values())
+        shares = {a: max(1, len(m[1]) // places.count(m)) for a, m in machines.items()}
+        if shares:
+            self.client.run(_take_share, shares, workers=list(shares), on_error="ignore")
+        return problems
+
+    def recover(self, sweep: str, on_event: OnEvent, patience: float = PATIENCE) -> None:
+        """Wait until a scheduler that was lost is back.
+
+        Raises
+        ------
+        SchedulerLost
+            It is not.
+        """
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if self.client.status == "running":
+                break
+            if self.client.status == "closed":
+                with suppress(OSError):
+                    self.client = Client(self.address, timeout=2, set_as_default=False)
+            time.sleep(0.2)
+        else:
+            raise SchedulerLost(
+                f"lost the scheduler at {self.address}: finished runs are kept; start it again, "
+                "and the same command completes the rest"
+            )
+        self.listen(sweep, on_event)
+
+    def stop(self, sweep: str, futures: Sequence[Future]) -> None:
+        """Take back what is queued, and kill what runs, on all workers; returns when it is dead."""
+        with suppress(Exception):  # a scheduler that is gone; its workers end by themselves
+            self.client.cancel(list(futures), force=True)
+            self.client.run(stop_sweep, sweep, on_error="ignore")
+
+
+def _identify() -> dict[str, Any]:
+    """What a worker tells about itself (runs on the worker)."""
+    affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(_cores())
+    # Workers that see the same cores share them; a job scheduler may have given each its own.
+    cores = sorted(affinity)[: _cores()]
+    return {"package": _package(), "machine": (socket.gethostname(), tuple(cores))}
+
+
+def _cores() -> int:
+    # Dask knows the limits of containers, too.
+    from dask.system import CPU_COUNT
+
+    return CPU_COUNT
+
+
+def _take_share(shares: Mapping[str, int], dask_worker: Worker) -> None:
+    """Note the thread share of this worker (runs on the worker)."""
+    dask_worker.share = Share(threads=shares[dask_worker.address])
+
+
+def _package() -> tuple[str, str]:
+    return eccvkit.__version__, package_digest()[:8]
+
+
+def mismatch(who: str, theirs: tuple[str, str], ours: tuple[str, str]) -> str:
+    """Name two versions of the package that differ."""
+    return (
+        f"{who} has eccvkit {theirs[0]} (code {theirs[1]}), this command {ours[0]} (code "
+        f"{ours[1]}): install the same version on both"
+    )
+
+
+def _quiet() -> None:
+    # What goes wrong is told by us, in one line.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def local(jobs: int, *, dashboard: str = "", gpus: Sequence[str] = ()) -> Iterator[Cluster]:
+    """Start a cluster inside this process.
+
+    Parameters
+    ----------
+    jobs : int
+        Workers, which is kernels at once.
+    dashboard : str
+        ``HOST:PORT`` of Dask's dashboard; "" for none.
+    gpus : sequence of str
+        Names of the GPUs (as in ``CUDA_VISIBLE_DEVICES``); as many workers get one each.
+    """
+    _quiet()
+    options: dict[str, Any] = {"protocol": "inproc://", "dashboard": False}
+    if dashboard:
+        options |= {"dashboard": True, "dashboard_address": dashboard}
+    workers = {
+        i: {
+            "cls": Worker,
+            "options": {
+                "nthreads": 1,
+                "memory_limit": 0,  # theirs is ours; that of the kernels is watched elsewhere
+                "dashboard": False,
+                "resources": {GPU: 1} if i < len(gpus) else None,
+            },
+        }
+        for i in range(jobs)
+    }
+    with warnings.catch_warnings(), dask.config.set({"distributed.worker.profile.enabled": False}):
+        warnings.simplefilter("ignore")  # another port is taken when the first one is in use
+        cluster = SpecCluster(
+            scheduler={"cls": Scheduler, "options": options},
+            workers=workers,
+            silence_logs=logging.CRITICAL,
+        )
+    try:
+        for worker, gpu in zip(cluster.workers.values(), gpus):
+            worker.share = Share(environment={"CUDA_VISIBLE_DEVICES": gpu})
+        with Client(cluster, set_as_default=False) as client:
+            made = Cluster(client, gpus=bool(gpus), dashboard=_dashboard(cluster, dashboard))
+            made._known = set(map(str, range(jobs)))
+            yield made
+    finally:
+        cluster.close()
+
+
+def _dashboard(cluster: SpecCluster, wanted: str) -> str:
+    """Where the dashboard listens; it needs bokeh."""
+    if not wanted or importlib.util.find_spec("bokeh") is None:
+        return ""
+    host, _, _ = wanted.rpartition(":")
+    port = cluster.scheduler_info["services"].get("dashboard")
+    return f"http://{host or '127.0.0.1'}:{port}/status" if port else ""
+
+
+def visible_gpus(count: int) -> list[str]:
+    """Name the GPUs that torch sees: by their number, or as the environment already names them."""
+    chosen = [v for v in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if v]
+    return (chosen or [str(i) for i in range(count)])[:count]
+
+
+@contextmanager
+def connect(address: str, patience: float = PATIENCE) -> Iterator[Cluster]:
+    """Use the cluster of a running scheduler.
+
+    Raises
+    ------
+    EccvkitError
+        It does not answer, or scheduler or workers have another version of Python, Dask or this
+        package.
+    """
+    _quiet()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # versions are compared below
+            client = Client(address, timeout=patience, set_as_default=False)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        cause = str(error).splitlines() or [type(error).__name__]
+        raise EccvkitError(
+            f"no Dask scheduler answers at {address} ({cause[0][:150]}): start one with "
+            "'dask scheduler', and name it as tcp://HOST:PORT"
+        ) from error
+    try:
+        check_versions(client)
+        cluster = Cluster(client, address, gpus=True, dashboard=client.dashboard_link or "")
+        problems = cluster.greet()
+        if problems:
+            raise EccvkitError(problems[0])
+        cluster._known = set(client.scheduler_info(n_workers=-1)["workers"])
+        yield cluster
+    finally:
+        with suppress(Exception):
+            client.close(timeout=2)
+
+
+def check_versions(client: Client) -> None:
+    """Refuse a cluster with which we could not exchange tasks.
+
+    Raises
+    ------
+    EccvkitError
+        Names what differs, where, and both versions.
+    """
+    told = client.get_versions(packages=["eccvkit"])
+    ours = told["client"]["packages"]
+    others = {"the scheduler": told["scheduler"]}
+    others |= {f"worker {address}": versions for address, versions in told["workers"].items()}
+    for who, versions in others.items():
+        theirs = versions["packages"]
+        for name in ("python", "distributed", "eccvkit"):
+            if _release(name, theirs.get(name)) != _release(name, ours[name]):
+                raise EccvkitError(
+                    f"{who} has {name} {theirs.get(name) or 'not installed'}, this command "
+                    f"{ours[name]}: install the same version on both"
+                )
+
+
+def _release(name: str, version: str | None) -> str | None:
+    # Patch releases of Python understand each other.
+    return ".".join(version.split(".")[:2]) if name == "python" and version else version
