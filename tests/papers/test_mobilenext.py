@@ -163,6 +163,19 @@ def test_arms_see_the_same_batches_in_the_same_order(quick, monkeypatch):
     assert len(first) == 2 and all(order == first for order in seen.values())
 
 
+def test_a_variant_trains_with_its_own_share_of_the_learning_rate(quick, monkeypatch):
+    rates = {}
+
+    def note(config, net, task, seed, *, label):
+        rates[label] = config.lr
+        return m.train(config, net, task, seed, label=label)
+
+    monkeypatch.setattr(experiment, "train", note)
+    for variant in ("MobileNeXt", "depthwise in bottleneck"):
+        m.run(quick, variant, 1)
+    assert rates == {"MobileNeXt": quick.lr, "depthwise in bottleneck": quick.lr / 2}
+
+
 def test_run_is_deterministic_and_keeps_what_pictures_need(quick):
     keep = {}
     first = m.run(quick, "MobileNeXt", 1, keep=keep)
