@@ -9,7 +9,7 @@ convolutions sit at the wide ends, and two pointwise convolutions squeeze and ex
 More information passes along the identities and space is filtered twice where there are many
 channels, for the same number of parameters and multiply-adds.
 
-The text and the network whose cost Table 3 states are not the same; we build both, see
+The text and the released code describe different networks; we build both, see
 :func:`~eccvkit.papers.mobilenext.networks.sandglass_specs`. Where the paper is silent, we chose:
 
 * Fig. 3a and Table 5 have ReLU6 after every convolution but the last; the stride is the first

@@ -44,7 +44,7 @@ MOBILENET_V2_ROWS: Rows = (
 #: Channels of both stems, of MobileNetV2's last convolution, and dropout before the classifier.
 STEM, LAST, DROPOUT = 32, 1280, 0.2
 
-#: "released" is the network whose cost Table 3 states, "paper" what Sects. 3.2 and 3.3 describe.
+#: "released" is the network of the code, nearest to Table 3; "paper" that of Sects. 3.2 and 3.3.
 VARIANTS = ("released", "paper")
 
 
@@ -115,7 +115,7 @@ def sandglass_specs(
 ) -> list[SandglassSpec]:
     """Work out the blocks of Table 2 under a width multiplier.
 
-    Text and released code of the paper disagree, and only the latter has the cost of Table 3:
+    Text and released code of the paper disagree; the latter is nearer to the cost of Table 3:
 
     ``"paper"``
         The bottleneck has M // t channels; blocks of stride 2 have no first depthwise convolution.
