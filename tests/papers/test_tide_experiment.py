@@ -14,7 +14,13 @@ from eccvkit.errors import EccvkitError, UnknownName
 from eccvkit.nn.boxes import box_iou, corners, roi_align
 from eccvkit.papers import tide
 from eccvkit.papers.tide import experiment
-from eccvkit.papers.tide.claims import CLAIMS, PAPER_TABLE2, SIMULATED_CLAIMS, Dwarfs
+from eccvkit.papers.tide.claims import (
+    CLAIMS,
+    PAPER_RESCORING,
+    PAPER_TABLE2,
+    SIMULATED_CLAIMS,
+    Dwarfs,
+)
 from eccvkit.papers.tide.config import PRESETS, Config
 from eccvkit.papers.tide.detector import (
     MASK_STRIDE,
@@ -203,6 +209,14 @@ def test_every_claim_finds_its_metrics(study):
     assert len(judge(SIMULATED_CLAIMS, simulated)) == len(SIMULATED_CLAIMS)
     ids = [claim.id for claim in (*CLAIMS, *SIMULATED_CLAIMS)]
     assert len(set(ids)) == len(ids)
+
+
+def test_printed_improvements_are_the_differences_of_table_2_before_rounding():
+    for model, improvement in PAPER_RESCORING.items():
+        before, after = PAPER_TABLE2[model], PAPER_TABLE2[f"{model} + mask scoring"]
+        assert list(improvement) == list(before)
+        for name, printed in improvement.items():
+            assert printed == pytest.approx(after[name] - before[name], abs=0.11), (model, name)
     assert PAPER_TABLE2["YOLACT++"]["Loc"] == 10.4
 
 

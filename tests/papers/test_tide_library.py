@@ -305,6 +305,10 @@ def test_table_and_figure_show_the_weights():
     heights = [bar.get_height() for bar in figure.axes[1].patches]
     assert heights == pytest.approx(list(weights.values()))
     assert len(figure.axes[0].patches) == sum(w > 0 for w in tide.isolated(analysis).values())
+    shares = tide.clipped(tide.isolated(analysis))
+    named = {text.get_text() for text in figure.axes[0].texts} - {""}
+    assert named == {name for name, w in shares.items() if w >= 0.04 * sum(shares.values())}
+    assert 0 < len(named) < sum(w > 0 for w in shares.values())
     assert f"mAP {analysis.ap():.1f}" in tide.describe(analysis)
     plt.close(figure)
     flawless = tide.analyse(scene([(CAT, OBJECT)], [(CAT, OBJECT)]))

@@ -82,6 +82,24 @@ def test_stacked_areas_are_the_progressive_weights():
     plt.close("all")
 
 
+def test_missed_objects_are_framed_once():
+    figure = pictures.error_types(analysis(), IMAGES)
+    missed = figure.axes[tide.TYPES.index("Miss")]
+    texts = [text.get_text() for text in missed.texts]
+    assert "dog, missed" in texts
+    assert len(missed.patches) == int((OBJECTS.image == 1).sum())
+    plt.close(figure)
+
+
+def test_ticks_in_points_stay_inside_what_is_drawn():
+    _, ax = plt.subplots()
+    ax.plot([0, 1], [0, 12])
+    pictures.points_axis(ax)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["0", "0.5", "1", "2", "5", "10"]
+    assert ax.get_ylim()[1] < 20
+    plt.close("all")
+
+
 def test_everything_draws():
     judged = analysis()
     pictures.error_types(judged, IMAGES)
