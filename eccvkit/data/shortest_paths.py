@@ -93,8 +93,8 @@ def hop_counts(hops: np.ndarray) -> np.ndarray:
     counts = np.full(hops.shape, NOWHERE)
     for step in range(n):
         counts[(here == target) & (counts == NOWHERE)] = step
-        here = np.take_along_axis(hops, here.clip(min=0), axis=-2)
-        here = np.where(counts == NOWHERE, here, target)
+        there = np.take_along_axis(hops, here.clip(min=0), axis=-2)
+        here = np.where(here == NOWHERE, NOWHERE, there)
     return counts
 
 

@@ -29,6 +29,7 @@ def test_by_hand():
     assert hops[0].tolist() == [0, 1, 1, NOWHERE]
     assert hops[3].tolist() == [NOWHERE] * 3 + [3]
     assert hop_counts(hops)[0].tolist() == [0, 1, 2, NOWHERE]
+    assert hop_counts(hops)[3].tolist() == [NOWHERE, NOWHERE, NOWHERE, 0]
 
 
 def test_directed_edges_keep_their_direction():
