@@ -99,6 +99,9 @@ class AVScenes:
         Shares of :data:`KINDS` among the classes of a video.
     how_many : tuple of float
         Probability of 1, 2, 3, ... classes in a video.
+    synchrony : float
+        Probability that a class in both modalities has the same times in both; otherwise the times
+        of the two are independent.
     twice : float
         Probability that a class comes twice, not once, in a modality where it is present.
     spans : tuple of int
@@ -121,6 +124,7 @@ class AVScenes:
     noise: tuple[float, float] = (0.4, 0.8)
     kinds: tuple[float, float, float] = (0.45, 0.10, 0.45)
     how_many: tuple[float, ...] = (0.45, 0.40, 0.15)
+    synchrony: float = 0.0
     twice: float = 0.4
     spans: tuple[int, int] = (2, 6)
     length: float = 2.0
@@ -141,10 +145,10 @@ class AVScenes:
                 f"up to {len(self.how_many)} classes in a video but {self.classes} in all: use "
                 "more classes"
             )
-        if min(self.noise) < 0 or not 0 <= self.twice <= 1:
+        if min(self.noise) < 0 or not 0 <= self.twice <= 1 or not 0 <= self.synchrony <= 1:
             raise EccvkitError(
-                f"noise is {self.noise} and twice is {self.twice}: noise is 0 or more, twice a "
-                "probability"
+                f"noise is {self.noise}, twice is {self.twice} and synchrony is {self.synchrony}: "
+                "noise is 0 or more, the others are probabilities"
             )
 
     def prototypes(self) -> np.ndarray:
@@ -181,9 +185,17 @@ class AVScenes:
         n = 1 + rng.choice(len(self.how_many), p=self.how_many)
         for c in rng.choice(self.classes, size=n, replace=False):
             kind = KINDS[rng.choice(len(KINDS), p=self.kinds)]
-            for modality, name in enumerate(("audio", "visual")):
-                if name in kind:
-                    for _ in range(2 if rng.random() < self.twice else 1):
-                        span = rng.integers(self.spans[0], self.spans[1] + 1)
-                        onset = rng.integers(0, self.snippets - span + 1)
-                        active[modality, onset : onset + span, c] = True
+            heard, seen = self._times(rng), self._times(rng)
+            if rng.random() < self.synchrony:
+                seen = heard
+            active[0, :, c] = heard & ("audio" in kind)
+            active[1, :, c] = seen & ("visual" in kind)
+
+    def _times(self, rng: np.random.Generator) -> np.ndarray:
+        """One or two random intervals, as (T,) bool."""
+        times = np.zeros(self.snippets, dtype=bool)
+        for _ in range(2 if rng.random() < self.twice else 1):
+            span = rng.integers(self.spans[0], self.spans[1] + 1)
+            onset = rng.integers(0, self.snippets - span + 1)
+            times[onset : onset + span] = True
+        return times

@@ -85,6 +85,14 @@ def test_times_of_the_two_senses_are_independent(many):
     assert abs(np.corrcoef(np.array(onsets).T)[0, 1]) < 0.1
 
 
+def test_synchrony_is_the_share_with_equal_times():
+    for share in (0.0, 0.5, 1.0):
+        _, truth = replace(WORLD, synchrony=share, kinds=(0.0, 0.0, 1.0)).draw(400, 0)
+        same = (truth.audio == truth.visual).all(axis=1)[truth.bag].mean()
+        # Independent times agree now and then.
+        assert same == pytest.approx(share, abs=0.05)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -95,6 +103,7 @@ def test_times_of_the_two_senses_are_independent(many):
         ({"classes": 2}, "more classes"),
         ({"noise": (-1.0, 0.1)}, "noise"),
         ({"twice": 1.5}, "twice"),
+        ({"synchrony": -0.1}, "synchrony"),
     ],
 )
 def test_impossible_worlds(change, words):
