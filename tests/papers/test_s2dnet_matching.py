@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from eccvkit.errors import EccvkitError
 from eccvkit.nn.count import count_parameters
 from eccvkit.papers import s2dnet
+from eccvkit.papers.s2dnet.metric_learning import hardest_negative
 
 STRIDES = (1, 2, 4)
 SIZE = (8, 12)
@@ -263,17 +264,27 @@ def test_scores_are_read_at_x_y():
 # ---- the baseline ----------------------------------------------------------------------
 
 
+TWO = (1, 2)
+
+
+def two_levels(seed, size=(6, 8)):
+    return features(seed, TWO, size, 1, 3)
+
+
 def test_triplet_equals_the_loop():
-    a, b = (torch.randn(1, 3, 6, 7, dtype=torch.float64) for _ in range(2))
-    kp, target = points(3, 4, (6, 7), 1), points(4, 4, (6, 7), 1)
-    ours = s2dnet.triplet_loss(a, b, kp, target, margin=0.7, radius=2.0)
-    unit_a, unit_b = F.normalize(a[0], dim=0), F.normalize(b[0], dim=0)
+    a, b = two_levels(1), two_levels(2)
+    kp, target = points(3, 4, (6, 8), 1), points(4, 4, (6, 8), 1)
+    sizes = ((6, 8), (6, 8))
+    ours = s2dnet.triplet_loss(a, b, kp, target, TWO, sizes, margin=0.7, radius=2.0)
+    unit_a, unit_b = (
+        F.normalize(s2dnet.upsampled_hypercolumn(f, TWO, (6, 8))[0], dim=0) for f in (a, b)
+    )
     total = 0.0
     for (xa, ya), (xb, yb) in zip(kp[0].long().tolist(), target[0].long().tolist()):
         da, db = unit_a[:, ya, xa], unit_b[:, yb, xb]
         hard = math.inf
         for y in range(6):
-            for x in range(7):
+            for x in range(8):
                 if math.hypot(x - xb, y - yb) > 2:
                     hard = min(hard, float(((da - unit_b[:, y, x]) ** 2).sum()))
                 if math.hypot(x - xa, y - ya) > 2:
@@ -282,23 +293,70 @@ def test_triplet_equals_the_loop():
     assert ours.item() == pytest.approx(total / 4)
 
 
+def test_triplet_without_gradient_of_the_search_has_the_gradient_of_the_dense_loss():
+    # The hardest pixel is a maximum: only its own descriptor carries a gradient.
+    a, b = two_levels(1), two_levels(2)
+    kp, target = points(3, 5, (6, 8), 1), points(4, 5, (6, 8), 1)
+    levels = [f.requires_grad_() for f in (*a, *b)]
+    ours = s2dnet.triplet_loss(a, b, kp, target, TWO, ((6, 8), (6, 8)), radius=2.0)
+    dense_a, dense_b = (
+        s2dnet.unit_hypercolumn(s2dnet.upsampled_hypercolumn(f, TWO, (6, 8))) for f in (a, b)
+    )
+
+    def hardest(first, second, here, there):
+        y, x = torch.meshgrid(torch.arange(6), torch.arange(8), indexing="ij")
+        gap = torch.stack([x, y], dim=-1) - there[:, :, None, None]
+        maps = s2dnet.cosine_map(first, second, here)
+        return maps.masked_fill(gap.square().sum(dim=-1) <= 4, -9.0).flatten(2).amax(dim=-1)
+
+    positive = s2dnet.read_scores(s2dnet.cosine_map(dense_a, dense_b, kp), target)
+    positive = positive.diagonal(dim1=1, dim2=2)
+    negative = torch.maximum(
+        hardest(dense_a, dense_b, kp, target), hardest(dense_b, dense_a, target, kp)
+    )
+    dense = F.relu(1 + 2 * (negative - positive)).mean()
+    assert ours.item() == pytest.approx(dense.item())
+    for own, other in zip(
+        torch.autograd.grad(ours, levels), torch.autograd.grad(dense, levels), strict=True
+    ):
+        assert torch.allclose(own, other)
+
+
+def test_triplet_reads_the_pixel_that_holds_a_target():
+    a, b = two_levels(1), two_levels(2)
+    kp = points(0, 2, (6, 8), 1)
+    whole = torch.tensor([[[3.0, 2.0], [5.0, 4.0]]], dtype=torch.float64)
+    near = whole + torch.tensor([[[0.4, -0.3], [-0.5, 0.2]]])
+    sizes = ((6, 8), (6, 8))
+    losses = [s2dnet.triplet_loss(a, b, kp, t, TWO, sizes, radius=0.5) for t in (whole, near)]
+    assert losses[0] == losses[1]
+
+
 def test_triplet_counts_valid_correspondences_only():
-    a, b = torch.randn(2, 1, 3, 6, 6)
-    kp = points(0, 2, (6, 6), 1).float()
-    both = s2dnet.triplet_loss(a, b, kp, kp, radius=1.0)
-    one = s2dnet.triplet_loss(a, b, kp, kp, torch.tensor([[True, False]]), radius=1.0)
-    alone = s2dnet.triplet_loss(a, b, kp[:, :1], kp[:, :1], radius=1.0)
+    a, b = two_levels(1), two_levels(2)
+    kp = points(0, 2, (6, 8), 1)
+    options = (TWO, ((6, 8), (6, 8)))
+    both = s2dnet.triplet_loss(a, b, kp, kp, *options, radius=1.0)
+    one = s2dnet.triplet_loss(a, b, kp, kp, *options, torch.tensor([[True, False]]), radius=1.0)
+    alone = s2dnet.triplet_loss(a, b, kp[:, :1], kp[:, :1], *options, radius=1.0)
     assert one.item() == pytest.approx(alone.item()) != pytest.approx(both.item())
 
 
-def test_triplet_ignores_the_length_of_descriptors_and_has_a_gradient():
-    a, b = torch.randn(2, 1, 3, 6, 6, dtype=torch.float64)
-    kp = points(0, 3, (6, 6), 1)
-    loss = s2dnet.triplet_loss(a, b, kp, kp)
-    assert torch.allclose(loss, s2dnet.triplet_loss(7 * a, 0.1 * b, kp, kp))
-    a.requires_grad_()
-    s2dnet.triplet_loss(a, b, kp, kp).backward()
-    assert a.grad.abs().sum() > 0
+def test_triplet_ignores_the_length_of_descriptors():
+    a, b = two_levels(1), two_levels(2)
+    kp = points(0, 3, (6, 8), 1)
+    loss, other = (
+        s2dnet.triplet_loss([s * f for f in a], b, kp, kp, TWO, ((6, 8), (6, 8))) for s in (1, 7)
+    )
+    assert torch.allclose(loss, other)
+
+
+def test_hardest_negative_is_the_best_pixel_outside_the_radius():
+    maps = torch.zeros(1, 1, 6, 8)
+    maps[0, 0, 2, 3], maps[0, 0, 2, 5], maps[0, 0, 5, 1] = 0.9, 0.8, 0.7
+    target = torch.tensor([[[3.0, 2.0]]])
+    found = [hardest_negative(maps, target, r).tolist() for r in (1.0, 2.0)]
+    assert found == [[[[5, 2]]], [[[1, 5]]]]
 
 
 def test_cosine_map_of_equal_images_is_one_at_the_keypoint():

@@ -40,7 +40,8 @@ def fake(config, variant, seed, device, *, keep=None):
     arm = s2dnet.VARIANTS[variant]
     base = 0.4 + 0.2 * arm.dense + 0.01 * seed
     mma = {f"mma@{t}": base + 0.02 * t for t in (1, 2, 3, 5, 10)}
-    return mma | {"matches": 10 - 10 * (arm.tau or 0), "empty": arm.tau or 0.0}
+    tau = arm.tau or 0.0
+    return mma | {"matches": 10 - 10 * tau, "empty": tau, "precision@1": 0.5 + tau}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_maps_of_a_keypoint_add_up_to_the_sum(kept):
     pairs = kept["task"].tests["view"]
     maps = pictures.maps_of_keypoint(kept["matcher"], pairs.first[0], pairs.second[0], (9, 20))
     assert list(maps) == [
-        "fine (stride 1)", "middle (stride 2)", "coarse (stride 4)", "sum", "probability",
+        "fine (stride 1)", "middle (stride 2)", "coarse (stride 4)", "sum", "softmax",
     ]  # fmt: skip
     *levels, total, probability = maps.values()
     assert torch.allclose(sum(levels), total, atol=1e-4)
@@ -65,9 +66,10 @@ def test_maps_of_a_keypoint_add_up_to_the_sum(kept):
 def test_figure_4_has_a_row_per_keypoint(kept, test):
     pairs = kept["task"].tests[test]
     figure = pictures.correspondence_maps(kept["matcher"], pairs, [(0, (9, 20)), (0, (16, 16))])
-    assert len(figure.axes) == 2 * 6
-    assert figure.axes[4].get_title() == "sum" and figure.axes[10].get_title() == ""
+    assert len(figure.axes) == 2 * 7
+    assert figure.axes[4].get_title() == "sum" and figure.axes[11].get_title() == ""
     assert figure.axes[5].get_xlabel().startswith("p = ")
+    assert figure.axes[5].images[0].get_clim() == (0, 1)
     plt.close(figure)
 
 
@@ -80,9 +82,13 @@ def test_lines_show_right_and_wrong_matches(ax):
 
 
 def test_accuracy_in_percent_against_the_threshold(ax, study):
-    pictures.accuracy_curves(ax, study, ["S2DNet"], {})
-    assert ax.lines[0].get_xdata().tolist() == [1, 2, 3, 5, 10]
-    assert ax.lines[0].get_ydata().tolist() == pytest.approx([63, 65, 67, 71, 81])
+    pictures.accuracy_curves(ax, study, ["S2DNet, S2S", "S2DNet"], {})
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2", "3", "5", "10"]
+    sparse, dense = (bars.lines[0] for bars in ax.containers)
+    assert dense.get_ydata().tolist() == pytest.approx([63, 65, 67, 71, 81])
+    # Side by side around the tick, so that equal arms do not hide each other.
+    assert (sparse.get_xdata() + dense.get_xdata()).tolist() == pytest.approx([0, 2, 4, 6, 8])
+    assert (sparse.get_xdata() < dense.get_xdata()).all()
 
 
 def test_bars_stand_in_pairs_of_both_settings(ax, study):
@@ -92,10 +98,13 @@ def test_bars_stand_in_pairs_of_both_settings(ax, study):
 
 
 def test_threshold_sweep_covers_the_axis_of_tau(study):
-    figure, axes = plt.subplots(1, 3)
+    figure, axes = plt.subplots(1, 4)
     pictures.threshold_sweep(axes, study)
     for ax in axes:
-        assert ax.lines[0].get_xdata().tolist() == list(s2dnet.TAU_AXIS.values())
+        assert len(ax.lines) == 2
+        for line in ax.lines:
+            assert line.get_xdata().tolist() == list(s2dnet.TAU_AXIS.values())
+    assert axes[3].get_yticklabels()[-1].get_text().endswith("%")
     plt.close(figure)
 
 

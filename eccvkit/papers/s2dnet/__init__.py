@@ -11,15 +11,17 @@ says which pixel, and the softmax of the sum is a confidence.
 
 Where we deviate from the paper: the networks are smaller, trained from scratch (the paper starts
 from ImageNet weights) on homographies of few photographs and of textures instead of MegaDepth; the
-learning rate falls continuously instead of once per epoch; SuperPoint, whose weights we do not
-have, is replaced by the corners of scikit-image.
+last batch normalisation starts with the weight (M d)^(-1/4) instead of 1, so that the sum of M
+products of d channels starts with variance 1, which helps the classification only; the learning
+rate is higher and falls less, and continuously; SuperPoint, whose weights we do not have, is
+replaced by the corners of scikit-image. Keypoints that the second image does not show never count
+as matches, neither right nor wrong; on HPatches they count as errors if no filter drops them.
 
 Where the paper is silent we chose:
 
 * adaptation layers with kernels 1x1 and 5x5, as in the authors' released model (the paper leaves
   them to its supplement);
-* raw dot products without temperature; the last batch normalisation starts with the weight
-  (M d)^(-1/4), so that the sum of M products of d channels starts with variance 1;
+* raw dot products without temperature;
 * descriptors of A sampled bilinearly; softmax per keypoint over all pixels of one image; losses
   averaged over the keypoints of a batch of pairs;
 * both images of a pair in one batch of the network, so that batch normalisation treats day and
@@ -28,8 +30,9 @@ Where the paper is silent we chose:
   any match counts as accuracy 0.
 
 The metric-learning baseline has the same network, a triplet loss on hypercolumns of length 1, and
-the hardest of **all** pixels as negative in both directions. The arm "D2-Net style" has one level
-and matches detections; it stands for the systems of the paper's Fig. 3 and is none of them.
+the hardest of **all** pixels as negative in both directions. The search for it needs no gradient,
+so that a step costs hardly more than one of the cross-entropy. The arm "one level, S2S" has one
+level and matches detections; it stands for the systems of the paper's Fig. 3 and is none of them.
 
 Modules, in reading order: :mod:`~eccvkit.papers.s2dnet.matching` (the equations),
 :mod:`~eccvkit.papers.s2dnet.network`, :mod:`~eccvkit.papers.s2dnet.metric_learning` (the baseline),
@@ -42,31 +45,37 @@ Modules, in reading order: :mod:`~eccvkit.papers.s2dnet.matching` (the equations
 
 from eccvkit.papers.s2dnet.arms import RECIPES, Matcher, lr_factor, train
 from eccvkit.papers.s2dnet.claims import (
+    ALONE_ARM,
     CLAIMS,
     COST_CLAIMS,
     DETECTOR_AXIS,
     LEVEL_ARMS,
     PAPER_TABLE4,
+    TAU_ALONE_AXIS,
     TAU_AXIS,
 )
 from eccvkit.papers.s2dnet.config import PAPER, PRESETS, VGG16, Config, configure
 from eccvkit.papers.s2dnet.cost import (
     EARLY,
     LATE,
+    MEASURED_KEYPOINTS,
     ORDERS,
     PAPER_KEYPOINTS,
     PAPER_SIZE,
     correlation_macs,
     feature_values,
     run_cost,
+    search,
 )
 from eccvkit.papers.s2dnet.detectors import DETECTORS, detect, detect_all
 from eccvkit.papers.s2dnet.experiment import (
     DETECTOR_ARMS,
     FILTERS,
+    LEVEL_NAMES,
     LEVELS,
     METHODS,
     TAUS,
+    TAUS_ALONE,
     VARIANTS,
     Found,
     evaluate,
@@ -104,6 +113,7 @@ from eccvkit.papers.s2dnet.pose import pose_noise, solve_pose
 from eccvkit.papers.s2dnet.tasks import Task, load, sample_correspondences
 
 __all__ = [
+    "ALONE_ARM",
     "CLAIMS",
     "COST_CLAIMS",
     "DETECTORS",
@@ -114,6 +124,8 @@ __all__ = [
     "LATE",
     "LEVELS",
     "LEVEL_ARMS",
+    "LEVEL_NAMES",
+    "MEASURED_KEYPOINTS",
     "METHODS",
     "ORDERS",
     "PAPER",
@@ -123,6 +135,8 @@ __all__ = [
     "PRESETS",
     "RECIPES",
     "TAUS",
+    "TAUS_ALONE",
+    "TAU_ALONE_AXIS",
     "TAU_AXIS",
     "VARIANTS",
     "VGG16",
@@ -161,6 +175,7 @@ __all__ = [
     "run_cost",
     "sample_correspondences",
     "sample_descriptors",
+    "search",
     "solve_pose",
     "train",
     "trained",

@@ -31,28 +31,30 @@ class Recipe:
     Attributes
     ----------
     loss : {"classification", "triplet"}
-    middle : bool
-        Only the middle level, as D2-Net and others have one level.
-    longer : bool
-        As many seconds as the triplet loss takes, instead of as many steps.
+    level : int, optional
+        The only level that the network has; all of ``config.taps`` if not given.
     """
 
     loss: str
-    middle: bool = False
-    longer: bool = False
+    level: int | None = None
 
     def rate(self, config: Config) -> float:
-        """Adam's rate, tuned for each loss."""
+        """Adam's rate, tuned for each loss, and for the triplet with one level."""
         if self.loss == "classification":
             return config.lr
-        return config.middle_lr if self.middle else config.triplet_lr
+        return config.triplet_lr if self.level is None else config.level_lr
+
+    def epochs(self, config: Config) -> int:
+        """Passes over the training pairs."""
+        one_level = self.loss == "triplet" and self.level is not None
+        return config.level_epochs if one_level else config.epochs
 
 
 RECIPES: dict[str, Recipe] = {
     "classification": Recipe("classification"),
-    "classification, equal time": Recipe("classification", longer=True),
+    "classification, middle level": Recipe("classification", level=1),
     "triplet": Recipe("triplet"),
-    "triplet, middle level": Recipe("triplet", middle=True),
+    "triplet, middle level": Recipe("triplet", level=1),
 }
 
 
@@ -67,8 +69,8 @@ class Matcher(nn.Module):
 
     def __init__(self, config: Config, recipe: Recipe):
         super().__init__()
-        if recipe.middle:
-            config = replace(config, taps=(config.taps[len(config.taps) // 2],))
+        if recipe.level is not None:
+            config = replace(config, taps=(config.taps[recipe.level],))
         self.config, self.recipe = config, recipe
         self.network = Hypercolumn(config)
 
@@ -102,12 +104,11 @@ class Matcher(nn.Module):
             if self.recipe.loss == "classification":
                 maps = correspondence_map(a, b, keypoints, self.strides, size_b)
                 return classification(maps, targets, valid)
-            dense_a = upsampled_hypercolumn(a, self.strides, size_a)
-            dense_b = upsampled_hypercolumn(b, self.strides, size_b)
-            c = self.config
+            sizes, c = (size_a, size_b), self.config
             return triplet_loss(
-                dense_a, dense_b, keypoints, targets, valid, margin=c.margin, radius=c.radius
-            )
+                a, b, keypoints, targets, self.strides, sizes, valid,
+                margin=c.margin, radius=c.radius,
+            )  # fmt: skip
 
     def similarity(
         self,
@@ -165,12 +166,11 @@ def train(
     seed_everything(seed)
     device = task.train[0].device
     matcher = Matcher(config, recipe).to(device)
-    epochs = round(config.epochs * (config.longer if recipe.longer else 1))
     history = fit(
         matcher,
         lambda *batch: matcher.loss(*batch, classification=classification),
         task.train,
-        epochs=epochs,
+        epochs=recipe.epochs(config),
         batch_size=config.batch_size,
         lr=recipe.rate(config),
         schedule=lambda share: lr_factor(share, config.decay),

@@ -102,19 +102,21 @@ def detect(image: Tensor, name: str = "Harris", count: int = 100) -> Tensor:
 
 
 def detect_all(images: Tensor, name: str = "Harris", count: int = 100) -> tuple[Tensor, Tensor]:
-    """Keypoints of every image (N, 3, H, W), padded to the same number.
+    """Keypoints of every image (N, 3, H, W), padded to the largest number K among them.
 
     Returns
     -------
     points : Tensor
-        (N, count, 2), on the device of the images; rows beyond the last detection are (0, 0).
+        (N, K, 2), on the device of the images; rows beyond the last detection are (0, 0). K is at
+        least 1 and at most ``count``.
     valid : Tensor of bool
-        (N, count), which rows are detections.
+        (N, K), which rows are detections.
     """
-    points = torch.zeros(len(images), count, 2)
-    valid = torch.zeros(len(images), count, dtype=torch.bool)
-    for k, image in enumerate(images):
-        found = detect(image, name, count)
+    detections = [detect(image, name, count) for image in images]
+    most = max(1, *(len(found) for found in detections))
+    points = torch.zeros(len(images), most, 2)
+    valid = torch.zeros(len(images), most, dtype=torch.bool)
+    for k, found in enumerate(detections):
         points[k, : len(found)] = found
         valid[k, : len(found)] = True
     return points.to(images.device), valid.to(images.device)

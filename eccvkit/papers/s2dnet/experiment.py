@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eccvkit.data.homography_pairs import Pairs
+from eccvkit.data.homography_pairs import Pairs, inside
 from eccvkit.data.stereo import StereoPair
 from eccvkit.errors import unknown
 from eccvkit.metrics.matching import THRESHOLDS, match_errors, matching_accuracy
 from eccvkit.papers.s2dnet.arms import Matcher, train
 from eccvkit.papers.s2dnet.config import Config
+from eccvkit.papers.s2dnet.cost import seconds_now
 from eccvkit.papers.s2dnet.detectors import DETECTORS, detect_all
 from eccvkit.papers.s2dnet.matching import (
     best_pixel,
@@ -41,9 +42,10 @@ class Found:
     keypoints, points : Tensor
         (N, K, 2) detections of A and their matches in B.
     errors : Tensor
-        (N, K) in pixels.
-    counts : Tensor of bool
-        (N, K): a detection whose true place is known.
+        (N, K) in pixels; they mean something where ``counts``.
+    detected, counts : Tensor of bool
+        (N, K): which rows are detections, and which of them B is known to show. Eq. 1 asks for a
+        pixel of B, so the others have no right answer and never count as matches.
     confidence : Tensor
         (N, K) probability of the match among all pixels (sparse: among all detections of B).
     ratio : Tensor
@@ -56,6 +58,7 @@ class Found:
     keypoints: Tensor
     points: Tensor
     errors: Tensor
+    detected: Tensor
     counts: Tensor
     confidence: Tensor
     ratio: Tensor
@@ -93,38 +96,42 @@ class Variant:
     cyclic: bool = True
 
 
-#: Fig. 3: systems, and the losses alone.
+LEVEL_NAMES = ("fine", "middle", "coarse")
+#: Fig. 3 and Table 1b: losses and systems.
 METHODS: dict[str, Variant] = {
-    "D2-Net style": Variant("triplet, middle level", dense=False),
+    "one level, S2S": Variant("triplet, middle level", dense=False),
+    "one level": Variant("triplet, middle level"),
     "triplet, S2S": Variant("triplet", dense=False),
     "triplet": Variant("triplet"),
+    "triplet, no filter": Variant("triplet", cyclic=False),
     "S2DNet, S2S": Variant(dense=False),
     "S2DNet, tau=0": Variant(),
-    "S2DNet, equal time": Variant("classification, equal time"),
+    "S2DNet, no filter": Variant(cyclic=False),
     "S2DNet": Variant(tau=None),
 }
-#: Table 1a: detectors in both settings. "S2DNet, tau=0" and "S2DNet, S2S" have Harris.
+#: Table 1a: detectors in both settings.
 DETECTOR_ARMS: dict[str, Variant] = {
     f"{name}, {'S2D' if dense else 'S2S'}": Variant(detector=name, dense=dense)
     for name in DETECTORS
-    if name != "Harris"
     for dense in (False, True)
 }
-#: Table 1a: the threshold of Eq. 4.
+#: Table 1a: the threshold of Eq. 4, after the cyclic check and without it.
 TAUS: dict[str, Variant] = {
     f"S2DNet, tau={tau:g}": Variant(tau=tau) for tau in (0.05, 0.1, 0.2, 0.4, 0.6)
 }
-#: Fig. 4: one level of the same network alone.
+TAUS_ALONE: dict[str, Variant] = {
+    f"no check, tau={tau:g}": Variant(tau=tau, cyclic=False) for tau in (0.05, 0.1, 0.2, 0.4, 0.6)
+}
+#: Fig. 4: one level of the network that was trained for the sum, and a network that has only one
+#: (the best one on pilot seeds). All of them without a filter: after upsampling, the best pixel of
+#: a coarse map can only be one of the middle four of a cell, so hardly any keypoint could pass the
+#: cyclic check.
 LEVELS: dict[str, Variant] = {
-    f"{name} level": Variant(levels=(m,)) for m, name in enumerate(("fine", "middle", "coarse"))
-}
-#: Filters one by one, on the same matches.
-FILTERS: dict[str, Variant] = {
-    "no filter": Variant(cyclic=False),
-    "ratio 0.8": Variant(ratio=0.8, cyclic=False),
-    "tau=0.2 only": Variant(tau=0.2, cyclic=False),
-}
-VARIANTS: dict[str, Variant] = METHODS | DETECTOR_ARMS | TAUS | LEVELS | FILTERS
+    f"{name} level": Variant(levels=(m,), cyclic=False) for m, name in enumerate(LEVEL_NAMES)
+} | {"middle level, trained alone": Variant("classification, middle level", cyclic=False)}
+#: Lowe's ratio, for comparison.
+FILTERS: dict[str, Variant] = {"ratio 0.8": Variant(ratio=0.8, cyclic=False)}
+VARIANTS: dict[str, Variant] = METHODS | DETECTOR_ARMS | TAUS | TAUS_ALONE | LEVELS | FILTERS
 
 
 @torch.no_grad()
@@ -169,6 +176,7 @@ def find_matches(
         check_keypoints(others[0], sizes[1], "B")
     valid = torch.ones_like(keypoints[..., 0], dtype=torch.bool) if valid is None else valid
     truth, known = pairs.truth(keypoints)
+    shown = known & inside(truth, sizes[1], -0.5)
     parts = []
     for start in range(0, len(pairs), BATCH):
         here = slice(start, start + BATCH)
@@ -182,7 +190,7 @@ def find_matches(
             parts.append(_sparse(forward, keypoints[here], valid[here], *candidates))
     points, confidence, ratio, mutual = (torch.cat(column) for column in zip(*parts))
     errors = match_errors(points, truth)
-    return Found(keypoints, points, errors, valid & known, confidence, ratio, mutual & valid)
+    return Found(keypoints, points, errors, valid, valid & shown, confidence, ratio, mutual & valid)
 
 
 def _dense(
@@ -213,9 +221,12 @@ def _sparse(
 @lru_cache(maxsize=8)
 def trained(
     config: Config, recipe: str, seed: int, device: torch.device | str
-) -> tuple[Matcher, History]:
-    """The network of a recipe, trained once for all arms that use it."""
-    return train(config, recipe, load(config, seed, device), seed)
+) -> tuple[Matcher, History, float]:
+    """The network of a recipe, trained once for all arms that use it, and the seconds it took."""
+    task = load(config, seed, device)
+    started = seconds_now(device)
+    matcher, history = train(config, recipe, task, seed)
+    return matcher, history, seconds_now(device) - started
 
 
 @lru_cache(maxsize=32)
@@ -237,7 +248,7 @@ def _found(
     seed: int,
     device: torch.device | str,
 ) -> dict[str, Found]:
-    matcher, _ = trained(config, recipe, seed, device)
+    matcher, _, _ = trained(config, recipe, seed, device)
     found = {}
     for name, pairs in load(config, seed, device).tests.items():
         (keypoints, valid), others = _detections(config, name, detector, seed, device)
@@ -254,8 +265,11 @@ def _found(
 
 
 def keep_matches(found: Found, variant: Variant, tau: float) -> Tensor:
-    """Which matches (N, K) pass the filters of an arm; ``tau`` stands in where it names none."""
-    kept = found.counts & is_confident(
+    """Which detections (N, K) pass the filters of an arm; ``tau`` stands in where it names none.
+
+    Also those that B does not show: whether a filter rejects them is a question of its own.
+    """
+    kept = found.detected & is_confident(
         found.confidence, tau if variant.tau is None else variant.tau
     )
     if variant.cyclic:
@@ -266,29 +280,48 @@ def keep_matches(found: Found, variant: Variant, tau: float) -> Tensor:
 
 
 def evaluate(found: dict[str, Found], kept: dict[str, Tensor]) -> dict[str, float]:
-    """MMA and number of matches, for each test set and for the two synthetic ones together.
+    """Accuracy and number of matches, for each test set and for the two synthetic ones together.
+
+    Only keypoints that B shows can become matches, see :class:`Found`.
+
+    Parameters
+    ----------
+    found : dict of str to Found
+    kept : dict of str to Tensor
+        What passes the filters, see :func:`keep_matches`.
 
     Returns
     -------
     dict of float
-        ``mma@t`` over the pairs of "illum" and "view"; ``mma@t NAME`` of one test set; ``right@t``
-        the share of all kept matches, whatever pair they belong to (0 if there are none);
-        ``matches`` kept per pair; ``empty`` the share of pairs without any.
+        ``mma@t`` over the pairs of "illum" and "view", ``mma@t NAME`` of one test set; a pair
+        without matches counts as 0. ``precision@t`` the share of all matches, whatever pair they
+        belong to (0 if there are none); ``right@t`` the number of right ones per pair;
+        ``matches`` per pair; ``kept`` the share of the keypoints that are matched; ``empty`` the
+        share of pairs without any match. ``unseen`` is the share of the keypoints of "illum" and
+        "view" that B does *not* show and that pass all the same, ``selectivity`` is ``kept`` minus
+        ``unseen``.
     """
     metrics: dict[str, float] = {}
-    accuracy = {n: matching_accuracy(found[n].errors, kept[n]) for n in found}
-    number = {n: kept[n].sum(dim=1).double() for n in found}
-    errors = {n: found[n].errors[kept[n]] for n in found}
+    matched = {n: kept[n] & found[n].counts for n in found}
+    accuracy = {n: matching_accuracy(found[n].errors, matched[n]) for n in found}
     groups = {"": ("illum", "view")} | {f" {n}": (n,) for n in found}
     for suffix, names in groups.items():
         mean = torch.cat([accuracy[n] for n in names]).mean(dim=0).tolist()
-        metrics |= {f"mma@{t}{suffix}": value for t, value in zip(THRESHOLDS, mean)}
-        pooled = torch.cat([errors[n] for n in names])
-        hits = {t: (pooled <= t).double().sum().item() for t in THRESHOLDS}
-        metrics |= {f"right@{t}{suffix}": hits[t] / max(len(pooled), 1) for t in THRESHOLDS}
-        counts = torch.cat([number[n] for n in names])
-        metrics[f"matches{suffix}"] = counts.mean().item()
-        metrics[f"empty{suffix}"] = (counts == 0).double().mean().item()
+        errors = torch.cat([found[n].errors[matched[n]] for n in names])
+        number = torch.cat([matched[n].sum(dim=1) for n in names]).double()
+        asked = sum(int(found[n].counts.sum()) for n in names)
+        for t, value in zip(THRESHOLDS, mean):
+            hits = (errors <= t).sum().item()
+            metrics[f"mma@{t}{suffix}"] = value
+            metrics[f"precision@{t}{suffix}"] = hits / max(len(errors), 1)
+            metrics[f"right@{t}{suffix}"] = hits / len(number)
+        metrics[f"matches{suffix}"] = number.mean().item()
+        metrics[f"kept{suffix}"] = len(errors) / max(asked, 1)
+        metrics[f"empty{suffix}"] = (number == 0).double().mean().item()
+    hidden = {n: found[n].detected & ~found[n].counts for n in groups[""]}
+    passed = sum(int((kept[n] & hidden[n]).sum()) for n in hidden)
+    metrics["unseen"] = passed / max(sum(int(mask.sum()) for mask in hidden.values()), 1)
+    metrics["selectivity"] = metrics["kept"] - metrics["unseen"]
     return metrics
 
 
@@ -321,10 +354,10 @@ def run(
     if variant not in VARIANTS:
         raise unknown("variant", variant, VARIANTS)
     arm, device = VARIANTS[variant], str(device)
-    matcher, history = trained(config, arm.recipe, seed, device)
+    matcher, history, seconds = trained(config, arm.recipe, seed, device)
     found = _found(config, arm.recipe, arm.dense, arm.detector, arm.levels, seed, device)
     kept = {name: keep_matches(matches, arm, config.tau) for name, matches in found.items()}
     if keep is not None:
         task: Task = load(config, seed, device)
         keep.update(matcher=matcher, history=history, task=task, found=found, kept=kept)
-    return evaluate(found, kept) | {"seconds": history.seconds}
+    return evaluate(found, kept) | {"seconds": seconds}

@@ -157,7 +157,9 @@ def classification_loss(maps: Tensor, targets: Tensor, valid: Tensor | None = No
     width = maps.shape[-1]
     pixel = (targets + 0.5).floor().long()
     index = pixel[..., 1] * width + pixel[..., 0]
-    losses = F.cross_entropy(maps.flatten(2).mT, index, reduction="none")
+    # One row per keypoint: a softmax over the last axis needs no copy of the maps.
+    rows = F.cross_entropy(maps.flatten(2).flatten(0, 1), index.flatten(), reduction="none")
+    losses = rows.view_as(index)
     return losses.mean() if valid is None else losses[valid].mean()
 
 

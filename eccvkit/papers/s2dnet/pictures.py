@@ -9,15 +9,18 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from eccvkit.data.homography_pairs import Pairs, change_light, inside, random_homographies, warp
 from eccvkit.data.stereo import StereoPair
 from eccvkit.metrics.matching import THRESHOLDS
 from eccvkit.papers.s2dnet.arms import Matcher
-from eccvkit.papers.s2dnet.claims import DETECTOR_AXIS, TAU_AXIS
+from eccvkit.papers.s2dnet.claims import DETECTOR_AXIS, TAU_ALONE_AXIS, TAU_AXIS
+from eccvkit.papers.s2dnet.experiment import LEVEL_NAMES
 from eccvkit.papers.s2dnet.matching import (
     best_pixel,
     check_keypoints,
@@ -28,11 +31,8 @@ from eccvkit.study import Study
 from eccvkit.viz.curves import sweep
 from eccvkit.viz.style import GREY, PALETTE
 
-LEVEL_NAMES = ("fine", "middle", "coarse")
 #: Colours of a keypoint, its true place, and what was found, in every picture.
 KEYPOINT, TRUTH, FOUND = PALETTE[1], PALETTE[2], PALETTE[3]
-#: What is drawn of the sum, in logarithms of probability: exp(-12) is one in 160,000.
-SPAN = 12.0
 
 
 def picture(image: Tensor) -> np.ndarray:
@@ -82,7 +82,7 @@ def maps_of_keypoint(
         for m, (name, stride) in enumerate(zip(LEVEL_NAMES, matcher.strides))
     }
     maps["sum"] = matcher.similarity(a, b, sizes)(kp)
-    maps["probability"] = log_probabilities(maps["sum"]).exp()
+    maps["softmax"] = log_probabilities(maps["sum"]).exp()
     return {name: values[0, 0].cpu() for name, values in maps.items()}
 
 
@@ -91,19 +91,19 @@ def correspondence_maps(
     pairs: Pairs | StereoPair,
     rows: Sequence[tuple[int, Sequence[float]]],
 ) -> Figure:
-    """Fig. 4: keypoint, map of every level, their sum, and what is found, one pair per row.
+    """Fig. 4: keypoint, map of every level, their sum, its softmax, and B, one pair per row.
 
-    Every map has its own scale: a level from its lowest to its highest value, the sum over the
-    :data:`SPAN` below its highest. The last column shows B with probabilities above 0.01 on top.
+    Levels and sum have a scale of their own, from the lowest to the highest value; the softmax has
+    the same scale everywhere, the square root of the probability from 0 to 1.
 
     Parameters
     ----------
     rows : sequence of (int, (float, float))
         Index of the pair and keypoint (x, y) of its first image.
     """
-    columns = 3 + len(matcher.strides)
+    columns = 4 + len(matcher.strides)
     figure, axes = plt.subplots(
-        len(rows), columns, figsize=(1.85 * columns, 1.95 * len(rows) + 0.3), squeeze=False
+        len(rows), columns, figsize=(1.6 * columns, 1.7 * len(rows) + 0.3), squeeze=False
     )
     for k, (row, (index, keypoint)) in enumerate(zip(axes, rows)):
         map_row(row, matcher, pairs, index, keypoint, titles=k == 0)
@@ -119,27 +119,25 @@ def map_row(
     *,
     titles: bool = True,
 ) -> None:
-    """One row of :func:`correspondence_maps`, into three more axes than there are levels."""
+    """One row of :func:`correspondence_maps`, into four more axes than there are levels."""
     first, second = pairs.first[index], pairs.second[index]
     maps = maps_of_keypoint(matcher, first, second, keypoint)
-    probability = maps.pop("probability")
     axes[0].imshow(picture(first))
     mark(axes[0], keypoint, KEYPOINT)
     for ax, (name, values) in zip(axes[1:], maps.items()):
-        top = values.max().item()
-        low = top - SPAN if name == "sum" else None
-        ax.imshow(values.numpy(), cmap="magma", vmin=low, vmax=top)
+        scale = {"norm": PowerNorm(0.5, 0, 1)} if name == "softmax" else {}
+        ax.imshow(values.numpy(), cmap="magma", **scale)
         bare(ax, name if titles else "")
     found = best_pixel(maps["sum"][None, None])
     axes[-1].imshow(picture(second))
-    axes[-1].imshow(np.ma.masked_less(probability.numpy(), 0.01), cmap="plasma", vmin=0)
     truth = _truth(pairs, index, keypoint)
     if truth is not None:
         mark(axes[-1], truth, TRUTH, "o")
     mark(axes[-1], found.points[0, 0].tolist(), FOUND)
     bare(axes[0], "A and keypoint" if titles else "")
     bare(axes[-1], "B: found +, true o" if titles else "")
-    axes[-1].set_xlabel(f"p = {found.confidence.item():.2f}")
+    axes[-2].set_xlabel(f"p = {found.confidence.item():.2f}")
+    axes[-1].set_xlabel("" if truth else "not in B")
 
 
 def _truth(pairs: Pairs | StereoPair, index: int, keypoint: Sequence[float]) -> list[float] | None:
@@ -190,7 +188,7 @@ def accuracy_curves(
     *,
     title: str = "",
 ) -> Axes:
-    """Fig. 3: MMA against the threshold, line through the means, band of the 95% intervals.
+    """Fig. 3: MMA against the threshold, means with their 95% intervals, arms side by side.
 
     Parameters
     ----------
@@ -200,13 +198,19 @@ def accuracy_curves(
     summary = study.summary().set_index(["variant", "metric"])
     suffix = f" {test}" if test else ""
     names = [f"mma@{t}{suffix}" for t in THRESHOLDS]
-    for arm in arms:
+    # Evenly spaced thresholds, and a small shift per arm: intervals that coincide stay readable.
+    at = np.arange(len(THRESHOLDS))
+    for k, arm in enumerate(arms):
         rows = 100 * summary.loc[[(arm, name) for name in names], ["mean", "low", "high"]]
-        colour = colours.get(arm, GREY)
-        ax.plot(THRESHOLDS, rows["mean"], "o-", ms=4, color=colour, label=arm)
-        ax.fill_between(THRESHOLDS, rows["low"], rows["high"], color=colour, alpha=0.15, lw=0)
+        spread = np.abs(rows[["low", "high"]].to_numpy().T - rows["mean"].to_numpy())
+        shift = 0.11 * (k - (len(arms) - 1) / 2)
+        ax.errorbar(
+            at + shift, rows["mean"], np.nan_to_num(spread), fmt="o-", ms=4, lw=1.5, elinewidth=1.2,
+            color=colours.get(arm, GREY), label=arm,
+        )  # fmt: skip
     ax.set(xlabel="threshold in pixels", ylabel="MMA in %", title=title or test or "both")
-    ax.set_xticks(THRESHOLDS)
+    ax.set_xticks(at, THRESHOLDS)
+    ax.grid(axis="x", visible=False)
     return ax
 
 
@@ -224,18 +228,31 @@ def detector_bars(ax: Axes, study: Study, metric: str = "mma@1") -> Axes:
         ax.bar(at + 0.38 * (k - 0.5), rows["mean"], 0.36, yerr=spread, color=colour, label=name)
     ax.set_xticks(at, list(DETECTOR_AXIS))
     ax.set(ylabel=f"MMA at {metric.partition('@')[2]} px in %")
+    ax.set_ylim(0, 122)
+    ax.set_yticks(range(0, 101, 20))
     ax.grid(axis="x", visible=False)
-    ax.legend()
+    # Above the bars: no interval reaches there.
+    ax.legend(loc="upper center", ncols=2)
     return ax
 
 
 def threshold_sweep(axes: Sequence[Axes], study: Study) -> None:
-    """Accuracy, number of matches, and pairs without any, against tau; three axes."""
-    labels = {"mma@1": "MMA at 1 px", "matches": "matches per pair", "empty": "pairs without match"}
-    for ax, (metric, label) in zip(axes, labels.items()):
-        sweep(ax, study, TAU_AXIS, metric, colour=PALETTE[0])
-        ax.set(xlabel=r"confidence threshold $\tau$", ylabel=label)
-        ax.set_ylim(bottom=0)
+    """Accuracy, share of right ones, number of matches, and empty pairs against tau; four axes."""
+    titles = {
+        "mma@1": "MMA at 1 px",
+        "precision@1": "right of all matches, 1 px",
+        "matches": "matches per pair",
+        "empty": "pairs without a match",
+    }
+    lines = {"after the cyclic check": TAU_AXIS, "without it": TAU_ALONE_AXIS}
+    for ax, (metric, title) in zip(axes, titles.items()):
+        for (label, axis), colour in zip(lines.items(), (PALETTE[3], GREY)):
+            sweep(ax, study, axis, metric, colour=colour, label=label)
+        ax.set(xlabel=r"confidence threshold $\tau$", ylabel="", title=title)
+        # 0.05 has a marker; its label would touch its neighbours'.
+        ax.set_xticks([tau for tau in TAU_AXIS.values() if tau != 0.05])
+        if metric != "matches":
+            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
 
 def pose_curve(ax: Axes, table: pd.DataFrame) -> Axes:
