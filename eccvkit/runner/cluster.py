@@ -22,7 +22,7 @@ from distributed import Client, Future, Scheduler, SpecCluster, Worker
 
 import eccvkit
 from eccvkit.errors import EccvkitError
-from eccvkit.runner.fingerprint import package_digest
+from eccvkit.runner.fingerprint import code_digest
 from eccvkit.runner.work import Ended, Job, Share, stop_sweep, topic, work
 
 #: Where the dashboard listens unless asked otherwise: nobody else's machine can reach it.
@@ -53,13 +53,23 @@ class Cluster:
         Runs at the preset gpu ask for a worker that has one.
     dashboard : str
         Address of the dashboard's page; "" without one.
+    imports : sequence of str
+        Modules of this package that the notebooks import.
     """
 
-    def __init__(self, client: Client, address: str = "", gpus: bool = False, dashboard: str = ""):
+    def __init__(
+        self,
+        client: Client,
+        address: str = "",
+        gpus: bool = False,
+        dashboard: str = "",
+        imports: Sequence[str] = (),
+    ):
         self.client = client
         self.address = address
         self.gpus = gpus
         self.dashboard = dashboard
+        self.imports = imports
         self.notes: list[str] = []
         self._known: set[str] = set()
         self._count = 0
@@ -105,8 +115,8 @@ class Cluster:
 
     def greet(self) -> list[str]:
         """Compare the workers' code with ours and share out their machines; return problems."""
-        told = self.client.run(_identify, on_error="return")
-        ours, problems, machines = _package(), [], {}
+        told = self.client.run(_identify, self.imports, on_error="return")
+        ours, problems, machines = _package(self.imports), [], {}
         for address, answer in told.items():
             if isinstance(answer, Exception):
                 problems.append(f"worker {address} cannot run eccvkit ({answer})")
@@ -150,12 +160,12 @@ class Cluster:
             self.client.run(stop_sweep, sweep, on_error="ignore")
 
 
-def _identify() -> dict[str, Any]:
+def _identify(imports: Sequence[str]) -> dict[str, Any]:
     """What a worker tells about itself (runs on the worker)."""
     affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(_cores())
     # Workers that see the same cores share them; a job scheduler may have given each its own.
     cores = sorted(affinity)[: _cores()]
-    return {"package": _package(), "machine": (socket.gethostname(), tuple(cores))}
+    return {"package": _package(imports), "machine": (socket.gethostname(), tuple(cores))}
 
 
 def _cores() -> int:
@@ -170,8 +180,9 @@ def _take_share(shares: Mapping[str, int], dask_worker: Worker) -> None:
     dask_worker.share = Share(threads=shares[dask_worker.address])
 
 
-def _package() -> tuple[str, str]:
-    return eccvkit.__version__, package_digest()[:8]
+def _package(imports: Sequence[str]) -> tuple[str, str]:
+    """Version and code of this package, as far as the sweep needs it."""
+    return eccvkit.__version__, code_digest([work.__module__, *imports])[:8]
 
 
 def mismatch(who: str, theirs: tuple[str, str], ours: tuple[str, str]) -> str:
@@ -184,7 +195,8 @@ def mismatch(who: str, theirs: tuple[str, str], ours: tuple[str, str]) -> str:
 
 def _quiet() -> None:
     # What goes wrong is told by us, in one line.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @contextmanager
@@ -250,8 +262,18 @@ def visible_gpus(count: int) -> list[str]:
 
 
 @contextmanager
-def connect(address: str, patience: float = PATIENCE) -> Iterator[Cluster]:
+def connect(
+    address: str, imports: Sequence[str] = (), patience: float = PATIENCE
+) -> Iterator[Cluster]:
     """Use the cluster of a running scheduler.
+
+    Parameters
+    ----------
+    address : str
+    imports : sequence of str
+        Modules of this package that the notebooks import: workers must have the same.
+    patience : float
+        Seconds to wait for an answer.
 
     Raises
     ------
@@ -272,7 +294,9 @@ def connect(address: str, patience: float = PATIENCE) -> Iterator[Cluster]:
         ) from error
     try:
         check_versions(client)
-        cluster = Cluster(client, address, gpus=True, dashboard=client.dashboard_link or "")
+        cluster = Cluster(
+            client, address, gpus=True, dashboard=client.dashboard_link or "", imports=imports
+        )
         problems = cluster.greet()
         if problems:
             raise EccvkitError(problems[0])

@@ -83,12 +83,6 @@ def code_digest(modules: Iterable[str]) -> str:
     return digest(*(part for name in sorted(files) for part in (name, files[name])))
 
 
-def package_digest() -> str:
-    """Hash every module of the package: what a client and its workers must have in common."""
-    files = sorted(p.relative_to(_ROOT).as_posix() for p in _ROOT.rglob("*.py"))
-    return digest(*(part for name in files for part in (name, _read(_ROOT / name)[0])))
-
-
 def run_key(notebook: str, code: str, parameters: Mapping[str, Any]) -> str:
     """Address of a run.
 

@@ -220,7 +220,8 @@ def _cluster(specs: Sequence[RunSpec], terms: Terms) -> Iterator[Any]:
     from eccvkit.runner.cluster import connect, local, visible_gpus
 
     if terms.scheduler:
-        with connect(terms.scheduler) as cluster:
+        imports = sorted({module for spec in specs for module in spec.imports})
+        with connect(terms.scheduler, imports) as cluster:
             yield cluster
         return
     gpus: list[str] = []
