@@ -6,11 +6,13 @@ them: they work on features. Pictures and clips show what the labels of a video 
 
 from __future__ import annotations
 
+import io
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from scipy.io import wavfile
 
 from eccvkit.errors import EccvkitError
 
@@ -81,7 +83,7 @@ def _sound(name: str, seconds: int) -> np.ndarray:
 
 
 def waveform(heard: np.ndarray) -> np.ndarray:
-    """The sound track of a video, to listen to with ``IPython.display.Audio(wave, rate=RATE)``.
+    """The sound track of a video; :func:`wav` makes a file of it.
 
     Parameters
     ----------
@@ -109,6 +111,22 @@ def waveform(heard: np.ndarray) -> np.ndarray:
         envelope = np.clip(2 * np.convolve(gate, fade, mode="same") - 1, 0, None)
         total += _sound(NAMES[k], len(heard)) * envelope
     return np.tanh(total).astype(np.float32)
+
+
+def wav(wave: np.ndarray) -> bytes:
+    """A sound track as a WAV file of 8 bits per sample, half the size of the usual 16.
+
+    ``IPython.display.Audio(wav(waveform(heard)))`` shows a player.
+
+    Parameters
+    ----------
+    wave : (samples,) array in [-1, 1]
+    """
+    target = io.BytesIO()
+    # WAV files with 8 bits are unsigned.
+    samples = np.round(127.5 * (np.clip(wave, -1, 1) + 1)).astype(np.uint8)
+    wavfile.write(target, RATE, samples)
+    return target.getvalue()
 
 
 def log_mel(wave: np.ndarray, bands: int = 32, frames: int = 16) -> np.ndarray:

@@ -1,10 +1,21 @@
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from scipy.io import wavfile
 
-from eccvkit.data.av_render import NAMES, RATE, class_names, frames, icon, log_mel, waveform
+from eccvkit.data.av_render import (
+    NAMES,
+    RATE,
+    class_names,
+    frames,
+    icon,
+    log_mel,
+    wav,
+    waveform,
+)
 from eccvkit.data.av_scenes import AVScenes, Bags, SnippetLabels
 from eccvkit.errors import DataError, EccvkitError
 from eccvkit.metrics.events import intervals
@@ -145,6 +156,16 @@ def test_a_clip_sounds_where_a_class_is_heard_and_nowhere_else(k):
     power = (wave.reshape(4, RATE) ** 2).mean(axis=1)
     assert power[[1, 2]].min() > 0.01
     assert power[[0, 3]].max() < 1e-4 * power[1]
+
+
+def test_a_wav_file_holds_the_wave():
+    wave = waveform(labels(0, 2, k=5))
+    rate, samples = wavfile.read(io.BytesIO(wav(wave)))
+    assert rate == RATE and samples.dtype == np.uint8 and len(samples) == len(wave)
+    assert np.abs(samples / 127.5 - 1 - wave).max() < 0.005
+    assert len(wav(wave)) < 1.01 * len(wave)
+    loud = wavfile.read(io.BytesIO(wav(np.array([-3.0, 3.0]))))[1]
+    assert loud.tolist() == [0, 255]
 
 
 def test_sounds_differ():
