@@ -31,8 +31,8 @@ QUANTIZED, BITS = ("MobileNetV2", "MobileNeXt"), (8, 6, 5, 4, 3)
 class Variant:
     """One row of the table: an arm of :data:`eccvkit.papers.mobilenext.micro.ARMS`, and its width.
 
-    A ``width`` of None is the configuration's. ``rate`` is a factor on its learning rate, the best
-    of 1/2, 1 and 2 on pilot seeds.
+    A ``width`` of None is the configuration's. ``rate`` is a factor on its learning rate; 1/2, 1
+    and 2 were tried on pilot seeds.
     """
 
     arm: str
