@@ -167,4 +167,4 @@ def path(
 def ends(ax: Axes, positions: np.ndarray, start: int, target: int) -> None:
     """Mark the start with a square and the target with a star."""
     ax.scatter(*positions[start], marker="s", s=230, fc="none", ec=INK, lw=2.2, zorder=5)
-    ax.scatter(*positions[target], marker="*", s=520, c="gold", ec=INK, lw=1.2, zorder=4.5)
+    ax.scatter(*positions[target], marker="*", s=700, c="gold", ec=INK, lw=1.2, zorder=4.5)

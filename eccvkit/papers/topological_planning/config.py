@@ -48,8 +48,8 @@ class Config:
         many validation maps.
     episodes : int
         Episodes per test map with the local controller.
-    seeds : int
-        Seeds that a study runs.
+    seeds, extra_seeds : int
+        Seeds that the main study runs, and how many of them the further arms run.
     """
 
     nodes: int = 8
@@ -68,17 +68,28 @@ class Config:
     vision: bool = True
     links: str = "probabilities"
     taper: float = 0.5
-    steps: int = 768
-    batch_size: int = 64
+    steps: int = 1536
+    batch_size: int = 32
     lr: float = 1e-2
     clip: float = 2.0
     looks: int = 6
     watched: int = 100
-    episodes: int = 4
-    seeds: int = 4
+    episodes: int = 2
+    seeds: int = 5
+    extra_seeds: int = 3
 
     def __post_init__(self) -> None:
-        counts = ("train", "validation", "test", "hidden", "rounds", "layers", "steps", "seeds")
+        counts = (
+            "train",
+            "validation",
+            "test",
+            "hidden",
+            "rounds",
+            "layers",
+            "steps",
+            "seeds",
+            "extra_seeds",
+        )
         for name in (*counts, "nodes", "batch_size", "looks", "watched", "episodes"):
             if getattr(self, name) < 1:
                 raise EccvkitError(f"{name} is {getattr(self, name)}: use a whole number above 0")
@@ -109,7 +120,7 @@ PRESETS: dict[str, Config] = {
         validation=60,
         test=60,
         hidden=24,
-        steps=60,
+        steps=64,
         looks=3,
         watched=30,
         seeds=1,

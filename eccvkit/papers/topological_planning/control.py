@@ -140,15 +140,16 @@ def _free_step(here: np.ndarray, towards: np.ndarray, walls: np.ndarray) -> np.n
     """Step (K, 2) towards a place; along the wall where one is in the way, as bodies slide."""
     way = towards - here
     left = np.linalg.norm(way, axis=-1, keepdims=True)
-    way = way * (np.minimum(STEP, left) / np.maximum(left, 1e-12))
-    # Walls run along the axes: what is left of a step against one is its other component.
-    choices = np.stack([way, way * [1.0, 0.0], way * [0.0, 1.0]], axis=1)
-    ends = here[:, None] + choices
-    free = ~blocked(np.broadcast_to(here[:, None], ends.shape), ends, walls)
-    length = np.linalg.norm(choices, axis=-1) * free
-    best = length.argmax(axis=1)
-    each = np.arange(len(here))
-    return choices[each, best] * free[each, best, None]
+    step = way * (np.minimum(STEP, left) / np.maximum(left, 1e-12))
+    hit = np.flatnonzero(blocked(here[:, None], (here + step)[:, None], walls)[:, 0])
+    if len(hit):
+        # Walls run along the axes: what is left of a step against one is its other component.
+        slides = step[hit, None] * np.eye(2)
+        start = np.repeat(here[hit, None], 2, axis=1)
+        slides *= ~blocked(start, start + slides, walls[hit])[..., None]
+        longer = np.linalg.norm(slides, axis=-1).argmax(axis=1)
+        step[hit] = slides[np.arange(len(hit)), longer]
+    return step
 
 
 def _arrived(here: np.ndarray, goal: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -29,6 +30,7 @@ from eccvkit.papers.topological_planning.symbolic import (
 )
 from eccvkit.papers.topological_planning.tasks import Maps, Task, load
 from eccvkit.runtime import seed_everything
+from eccvkit.study import Study
 from eccvkit.training import History, fit
 
 
@@ -240,12 +242,15 @@ class Variant:
         What it changes in the shared configuration.
     share : float
         Share of the training maps that it sees.
+    longer : int
+        Factor on the number of steps.
     """
 
     kind: str
     about: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     share: float = 1.0
+    longer: int = 1
 
 
 #: Planners that do not learn.
@@ -267,13 +272,14 @@ NEURAL: dict[str, Variant] = {
     "neural, no GRU": Variant("neural", "the mean of the messages", _MEAN),
 }
 
-#: Table 1b and Fig. 5, right.
+#: Table 1b, Fig. 5 (right), and the mean with about as much time as the GRU.
 EXTRA: dict[str, Variant] = {
     "neural, true links": Variant("neural", "adjacency in place of E", {"links": "truth"}),
     "neural, mod-drop": Variant("neural", "both in training, E at test", {"links": "mod-drop"}),
+    "neural, no GRU, longer": Variant("neural", "four times as many steps", _MEAN, longer=4),
 }
 
-#: Fig. 7: the same number of steps on fewer maps.
+#: Fig. 7 along its axis: as many steps on fewer maps.
 SIZES: dict[str, Variant] = {
     "neural, 1/8 of the maps": Variant("neural", "fewer maps", share=1 / 8),
     "neural, no GRU, 1/8 of the maps": Variant("neural", "fewer maps", _MEAN, share=1 / 8),
@@ -322,7 +328,7 @@ def run(
     if variant not in VARIANTS:
         raise unknown("variant", variant, VARIANTS)
     arm, keep = VARIANTS[variant], {} if keep is None else keep
-    config = replace(config, **arm.changes)
+    config = replace(config, **arm.changes, steps=arm.longer * config.steps)
     task = load(config, seed)
     if arm.share < 1:
         config = replace(config, train=max(2, round(arm.share * config.train)))
@@ -342,6 +348,12 @@ def run(
         return metrics | evaluate_walks(hops, task.test, episodes)
     uniform = np.ones((*shape, shape[1]), dtype=np.float32)
     return metrics | evaluate_walks(uniform, task.test, episodes, rng)
+
+
+def joined(extra: Study, main: Study) -> Study:
+    """A study of further arms together with the arms of the main study, on the seeds of both."""
+    shared = main.table[main.table["seed"].isin(extra.seeds)]
+    return replace(extra, table=pd.concat([extra.table, shared], ignore_index=True))
 
 
 def _run_neural(config, task, seed, device, rule, episodes, keep) -> dict[str, float]:

@@ -62,7 +62,7 @@ def compared(
     ways : mapping of title to (hops, colour, weights)
         Next hops (M, i, t), colour of the way, and links (M, N, N) to show.
     """
-    figure, axes = plt.subplots(1, len(ways), figsize=(3.7 * len(ways), 4.2), squeeze=False)
+    figure, axes = plt.subplots(1, len(ways), figsize=(3.7 * len(ways), 4.7), squeeze=False)
     for ax, (title, (hops, colour, weights)) in zip(axes[0], ways.items()):
         map_panel(ax, plans, m, weights[m])
         nodes, ok = walk(hops[m], plans.visible[m], start, target)
@@ -113,7 +113,7 @@ def creation_picture(track: np.ndarray, capacity: int, sigma: float, picks: Mapp
     picks : mapping of title to callable
         See :func:`~eccvkit.papers.topological_planning.creation.explore`.
     """
-    figure, axes = plt.subplots(1, len(picks), figsize=(5.2 * len(picks), 4.2), squeeze=False)
+    figure, axes = plt.subplots(1, len(picks), figsize=(5.2 * len(picks), 4.8), squeeze=False)
     for ax, (title, pick) in zip(axes[0], picks.items()):
         kept = track[explore(track, capacity, sigma, pick)]
         ax.plot(*track.T, color=GREY, lw=1, alpha=0.7, zorder=1)
@@ -187,7 +187,7 @@ def tracks(
     walks : mapping of title to (T, 2) array
         Positions after each plan.
     """
-    figure, axes = plt.subplots(1, len(walks), figsize=(3.7 * len(walks), 4.1), squeeze=False)
+    figure, axes = plt.subplots(1, len(walks), figsize=(3.7 * len(walks), 4.7), squeeze=False)
     for ax, (title, track) in zip(axes[0], walks.items()):
         map_panel(ax, plans, m, plans.visible[m], title, colour="#bbbbbb")
         graphs.ends(ax, plans.positions[m], start, target)
