@@ -127,7 +127,13 @@ def info(
         screen.print(table)
 
 
-for _command in (commands.run, commands.sweep, commands.report, commands.doctor):
+for _command in (
+    commands.run,
+    commands.sweep,
+    commands.report,
+    commands.results,
+    commands.doctor,
+):
     app.command()(_command)
 
 

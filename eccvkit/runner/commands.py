@@ -201,8 +201,9 @@ def sweep(
         )
     outcome.found = list(found.values())
     _print_outcome(screen, outcome)
-    if outcome.records or found:
+    if outcome.records:
         _report(screen, store.root)
+    _print_fractions(screen, [*outcome.found, *outcome.records])
     if not outcome.ok:
         raise typer.Exit(1)
 
@@ -234,10 +235,50 @@ def _follow(screen: Console, cluster: Any, specs: Sequence[Any], jobs: int) -> A
 
 def report(
     folder: Folder,
+    metric: Annotated[
+        str, typer.Option(metavar="NAME", help="Draw this metric. [default: the first ones]")
+    ] = "",
+    against: Annotated[
+        str, typer.Option(metavar="PARAMETER", help="Draw against this parameter. [default: all]")
+    ] = "",
+    compare: Annotated[
+        str, typer.Option(metavar="DIR", help="Compare with another sweep, run by run.")
+    ] = "",
 ) -> None:
-    """Report again on a folder of runs."""
+    """Report again on a folder of runs.
+
+    The page shows every run, how often each claim holds, and each metric against the parameters
+    that were swept.
+    """
     screen = console()
-    _, problems = _report(screen, folder, verdicts=True)
+    options = {"metric": metric, "against": against, "baseline": compare}
+    _, problems = _report(screen, folder, verdicts=True, **options)
+    if problems:
+        raise typer.Exit(2)
+
+
+def results(
+    folder: Folder,
+    to: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="A .csv or .parquet. [default: DIR/results.csv]"),
+    ] = "",
+    values: Annotated[bool, typer.Option("--values", help="A row per value, not per run.")] = False,
+) -> None:
+    """Write one table of every run.
+
+    Parameters, metrics, verdicts, times, memory and versions; with --values a row for every seed,
+    variant and metric of every table.
+    """
+    from eccvkit.runner.report import read_runs
+    from eccvkit.runner.results import run_table, value_table, write_table
+
+    store, records, problems = read_runs(folder)
+    frame = value_table(records) if values else run_table(records)
+    path = to or f"{store.root}/results.csv"
+    write_table(frame, path)
+    _print_problems(problems)
+    print(f"{len(frame)} rows, {len(frame.columns)} columns: {path}")
     if problems:
         raise typer.Exit(2)
 
@@ -255,17 +296,40 @@ def doctor(out: Out = "runs") -> None:
     console().print(table)
 
 
-def _report(screen: Console, out: str, *, verdicts: bool = False) -> tuple[list, list]:
+def _report(
+    screen: Console, out: str, *, verdicts: bool = False, **options: str
+) -> tuple[list[Record], list]:
     """Write the report and say where it is; problems go to standard error."""
     from eccvkit.runner.report import build_report
 
-    page, records, problems = build_report(out)
+    page, records, problems = build_report(out, **options)
     if verdicts:
         _print_verdicts(screen, records)
-    for problem in problems:
-        print(f"eccvkit: error: {problem}", file=sys.stderr)
+        _print_fractions(screen, records)
+    _print_problems(problems)
     screen.print(f"report: {page}", soft_wrap=True)
     return records, problems
+
+
+def _print_problems(problems: Sequence[Exception]) -> None:
+    for problem in problems:
+        print(f"eccvkit: error: {problem}", file=sys.stderr)
+
+
+def _print_fractions(screen: Console, records: Sequence[Record]) -> None:
+    """Say in which fraction of a notebook's runs each claim holds, where there are several."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from eccvkit.runner.report import claims_by_paper
+
+    table = Table("Paper", "Preset", "Claim", "Holds in", box=None, pad_edge=False)
+    for paper in claims_by_paper(records):
+        for claim in paper.claims if paper.runs > 1 else []:
+            share = f"{claim.holds} of {claim.runs} ({100 * claim.holds / claim.runs:.0f} %)"
+            table.add_row(paper.stem, paper.preset, escape(f"{claim.id} {claim.text}"), share)
+    if table.row_count:
+        screen.print(table)
 
 
 def _print_outcome(screen: Console, outcome: Outcome) -> None:

@@ -1,22 +1,31 @@
 """The report: one page that shows every run of a folder, its pictures, verdicts, times and errors.
 
-It is built from the records alone; whatever cannot be read is named on the page.
+Over several runs it says which claims hold how often, draws metrics against swept parameters, and
+compares with another folder. It is built from the records alone; whatever cannot be read is named
+on the page.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eccvkit.errors import DataError, EccvkitError
 from eccvkit.outputs import effect_text
 from eccvkit.runner.record import PAGE, Record
-from eccvkit.runner.store import FolderStore, open_store
+from eccvkit.runner.results import newest, swept
+from eccvkit.runner.store import FolderStore, Store, open_store
+
+if TYPE_CHECKING:
+    from eccvkit.metrics.stats import Interval
+    from eccvkit.runner.compare import Comparison
+    from eccvkit.runner.curves import Curve
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -37,6 +46,22 @@ class ClaimCount:
         """Runs in which the claim was stated."""
         return self.counts.total()
 
+    @property
+    def holds(self) -> int:
+        """Runs in which it holds: its verdict is the first of :data:`VERDICTS`."""
+        return self.counts[VERDICTS[0]]
+
+
+@dataclass(frozen=True)
+class PaperClaims:
+    """The claims of one notebook over all its good runs at one preset."""
+
+    title: str
+    stem: str
+    preset: str
+    runs: int
+    claims: list[ClaimCount]
+
 
 @dataclass(frozen=True)
 class Group:
@@ -49,8 +74,18 @@ class Group:
     claims: list[ClaimCount]
 
 
-def build_report(out: str | Path) -> tuple[str, list[Record], list[DataError]]:
+def build_report(
+    out: str | Path, *, metric: str = "", against: str = "", baseline: str = ""
+) -> tuple[str, list[Record], list[DataError]]:
     """Write ``index.html`` from the records of a folder or URL.
+
+    Parameters
+    ----------
+    out : path-like or str
+    metric, against : str
+        Draw only this metric, and only against this parameter.
+    baseline : str
+        Folder or URL of another sweep to compare with.
 
     Returns
     -------
@@ -65,6 +100,32 @@ def build_report(out: str | Path) -> tuple[str, list[Record], list[DataError]]:
     EccvkitError
         No such folder, it holds no run, or it cannot be written.
     """
+    store, records, problems = read_runs(out)
+    comparison = None
+    if baseline:
+        from eccvkit.runner.compare import compare
+
+        comparison = compare(read_runs(baseline)[1], records, baseline)
+    html = render_report(
+        records, problems, pictures=_pictures(records, metric, against), comparison=comparison
+    )
+    try:
+        page = store.put(PAGE, html)
+    except OSError as error:
+        raise EccvkitError(
+            f"cannot write {PAGE} into {out} ({error.strerror}): make the folder writable"
+        ) from error
+    return page, records, problems
+
+
+def read_runs(out: str | Path) -> tuple[Store, list[Record], list[DataError]]:
+    """Open a folder or URL of runs and read them; the last list names what cannot be read.
+
+    Raises
+    ------
+    EccvkitError
+        No such folder, or it holds no run.
+    """
     store = open_store(out)
     if isinstance(store, FolderStore) and not store.path.is_dir():
         raise EccvkitError(f"no folder {out}: name the --out folder of an earlier run")
@@ -74,16 +135,26 @@ def build_report(out: str | Path) -> tuple[str, list[Record], list[DataError]]:
             f"{out} holds no finished run (folders STEM/RUN/record.json): "
             "name the --out folder of an earlier run"
         )
-    try:
-        page = store.put(PAGE, render_report(records, problems))
-    except OSError as error:
-        raise EccvkitError(
-            f"cannot write {PAGE} into {out} ({error.strerror}): make the folder writable"
-        ) from error
-    return page, records, problems
+    return store, records, problems
 
 
-def render_report(records: Sequence[Record], problems: Sequence[DataError] = ()) -> str:
+def _pictures(records: Sequence[Record], metric: str, against: str) -> list[tuple[Curve, str]]:
+    """Draw metrics against swept parameters, if any; matplotlib is imported only then."""
+    stems = {record.stem for record in records}
+    if not (metric or against or any(swept([r for r in records if r.stem == s]) for s in stems)):
+        return []
+    from eccvkit.runner.curves import curves, draw
+
+    return [(curve, draw(curve)) for curve in curves(records, metric, against)]
+
+
+def render_report(
+    records: Sequence[Record],
+    problems: Sequence[DataError] = (),
+    *,
+    pictures: Sequence[tuple[Curve, str]] = (),
+    comparison: Comparison | None = None,
+) -> str:
     """Render the report as one HTML file; it refers to files of the runs beside it, nothing else.
 
     Parameters
@@ -91,6 +162,9 @@ def render_report(records: Sequence[Record], problems: Sequence[DataError] = ())
     records : sequence of Record
     problems : sequence of DataError
         Shown at the end.
+    pictures : sequence of (Curve, str)
+        Curves and their PNG as base64 text.
+    comparison : Comparison or None
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -103,10 +177,14 @@ def render_report(records: Sequence[Record], problems: Sequence[DataError] = ())
     )
     environment.filters["evidence"] = evidence
     environment.filters["duration"] = duration
+    environment.filters["change"] = change
     return environment.get_template("report.html.j2").render(
         records=records,
         problems=[str(p) for p in problems],
         groups=group_by_seed(records),
+        papers=[p for p in claims_by_paper(records) if p.runs > 1],
+        pictures=pictures,
+        comparison=comparison,
         totals=verdict_totals(records),
         verdicts=VERDICTS,
         failed=sum(r.status == "failed" for r in records),
@@ -127,7 +205,7 @@ def group_by_seed(records: Sequence[Record]) -> list[Group]:
     Single runs and runs without claims form no group.
     """
     together: dict[str, list[Record]] = {}
-    for record in records:
+    for record in newest(records):
         key = json.dumps([record.stem, _without_seed(record)], sort_keys=True, default=str)
         together.setdefault(key, []).append(record)
     groups = []
@@ -152,6 +230,18 @@ def _count_claims(runs: Sequence[Record]) -> list[ClaimCount]:
     return list(counts.values())
 
 
+def claims_by_paper(records: Sequence[Record]) -> list[PaperClaims]:
+    """Count every notebook's claims over its good runs, preset by preset."""
+    together: dict[tuple[str, str], list[Record]] = {}
+    for record in newest(records):
+        if record.status == "ok" and record.claim_rows:
+            together.setdefault((record.stem, record.preset), []).append(record)
+    return [
+        PaperClaims(runs[0].title, stem, preset, len(runs), _count_claims(runs))
+        for (stem, preset), runs in together.items()
+    ]
+
+
 def evidence(claim: dict[str, Any]) -> str:
     """One line: our figures, the effect over seeds, the paper's figures and where they stand."""
     paper = f"{claim.get('paper') or ''} {claim.get('source') or ''}".strip()
@@ -162,6 +252,12 @@ def evidence(claim: dict[str, Any]) -> str:
         "paper": paper,
     }
     return "; ".join(f"{name} {value}" for name, value in parts.items() if value)
+
+
+def change(interval: Interval) -> str:
+    """A difference with its interval; without one where a single pair was compared."""
+    low, high = (None if math.isnan(v) else v for v in (interval.low, interval.high))
+    return effect_text({"effect": interval.mean, "low": low, "high": high})
 
 
 def duration(seconds: float) -> str:

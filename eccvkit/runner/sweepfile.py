@@ -93,7 +93,8 @@ def read_sweep(path: Path) -> SweepFile:
             raise unknown(f"key of {path.name}", key, [*_GRID, *SETTINGS, "grid"])
     settings = {key: data[key] for key in SETTINGS if key in data}
     for key, value in settings.items():
-        if not isinstance(value, SETTINGS[key]) or isinstance(value, bool):
+        negative = isinstance(value, (int, float)) and value < (0 if key == "retries" else 1)
+        if not isinstance(value, SETTINGS[key]) or isinstance(value, bool) or negative:
             raise EccvkitError(f"{path.name}: {key} is {value!r}: see 'eccvkit sweep --help'")
     tables = data.get("grid", [{}])
     if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
