@@ -266,6 +266,18 @@ def test_rate_drops_every_ten_epochs():
     assert _schedule(TINY) == "constant"
 
 
+def test_rates_of_the_networks():
+    rates = {kind: replace(avvp.Config(), temporal=kind).rate for kind in avvp.TEMPORAL}
+    assert rates == {
+        "none": 1e-3,
+        "GRU": 1e-3,
+        "Transformer": pytest.approx(3e-4),
+        "HAN": pytest.approx(3e-4),
+    }
+    # The paper has one rate for all.
+    assert {replace(avvp.PAPER, temporal=kind).rate for kind in avvp.TEMPORAL} == {3e-4}
+
+
 def test_llp_is_read_and_trained_on(tmp_path):
     rng = np.random.default_rng(0)
     names = [f"video{n:06d}_0_10" for n in range(6)]

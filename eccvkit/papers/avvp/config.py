@@ -50,6 +50,8 @@ class Config:
         Weight beta of the given labels against the network's own; 1 is no bootstrapping.
     epochs, batch_size, lr : int, int, float
         Adam.
+    attention_rate : float
+        Factor on the rate for networks with attention, Transformer and HAN.
     drop_every : int
         Epochs after which the rate is divided by 10; 0 keeps it.
     threshold : float
@@ -83,6 +85,7 @@ class Config:
     epochs: int = 25
     batch_size: int = 64
     lr: float = 1e-3
+    attention_rate: float = 0.3
     drop_every: int = 0
     threshold: float = 0.5
     amp: bool = False
@@ -108,18 +111,26 @@ class Config:
                 f"bootstrap is {self.bootstrap} and threshold is {self.threshold}: use a weight "
                 "above 0 up to 1, and a probability between 0 and 1"
             )
-        if not self.lr > 0 or self.drop_every < 0:
+        if not self.lr > 0 or not self.attention_rate > 0 or self.drop_every < 0:
             raise EccvkitError(
-                f"lr is {self.lr} and drop_every is {self.drop_every}: use a rate above 0, and "
-                "epochs of 0 or more"
+                f"lr is {self.lr}, attention_rate is {self.attention_rate} and drop_every is "
+                f"{self.drop_every}: use rates above 0, and epochs of 0 or more"
             )
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of this network."""
+        attends = self.temporal in ("Transformer", "HAN")
+        return self.lr * (self.attention_rate if attends else 1.0)
 
 
 #: Clear scenes, for networks that look at single snippets: losses and poolings (Table 2, above).
 PRESETS: dict[str, Config] = {
     "smoke": Config(n_train=200, n_test=100, width=32, epochs=10, seeds=1),
     "lab": Config(),
-    "gpu": Config(classes=25, n_train=10_000, n_test=1200, width=512, lr=3e-4, amp=True),
+    "gpu": Config(
+        classes=25, n_train=10_000, n_test=1200, width=512, lr=3e-4, attention_rate=1.0, amp=True
+    ),
 }
 
 #: Noisy scenes, for networks with context (Table 2, below). One snippet says little here.
@@ -141,6 +152,7 @@ PAPER = Config(
     epochs=40,
     batch_size=16,
     lr=3e-4,
+    attention_rate=1.0,
     drop_every=10,
 )
 

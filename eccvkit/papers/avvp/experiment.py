@@ -89,7 +89,7 @@ def train(
         bags.tensors(),
         epochs=config.epochs,
         batch_size=config.batch_size,
-        lr=config.lr,
+        lr=config.rate,
         schedule=_schedule(config),
         amp=config.amp,
         seed=seed,
