@@ -48,7 +48,7 @@ def test_attention_panels_add_up_to_the_videos_probability():
     g = torch.Generator().manual_seed(0)
     p = torch.rand(10, 2, 3, generator=g)
     f_tp, f_av = torch.randn(2, 10, 2, 3, generator=g)
-    figure, axes = plt.subplots(2, 2)
+    _, axes = plt.subplots(2, 2)
     pictures.attention_rows(axes.flat, p, f_tp, f_av, 1)
     panels = [np.asarray(ax.images[0].get_array()) for ax in axes.flat]
     assert np.allclose(panels[0] * panels[1] * panels[2], panels[3])
@@ -63,7 +63,7 @@ def test_bias_path():
     frame = pd.DataFrame(
         {"epoch": [1, 2], "segment audio": [0.2, 0.6], "segment visual": [0.1, 0.3]}
     )
-    figure, ax = plt.subplots()
+    _, ax = plt.subplots()
     pictures.bias_path(ax, {"wsl": History(frame, 0.0, 0.0)}, {"wsl": "red"}, marks=(2,))
     assert ax.lines[0].get_xydata().tolist() == [[20, 10], [60, 30]]
     assert [t.get_text() for t in ax.texts] == ["2"]
@@ -71,17 +71,17 @@ def test_bias_path():
 
 def test_feature_plane_draws_single_classes_only(truth):
     features = torch.randn(30, 10, 2, 4, generator=torch.Generator().manual_seed(0))
-    figure, ax = plt.subplots()
+    _, ax = plt.subplots()
     pictures.feature_plane(ax, features, truth, NAMES, most=80, legend=True)
     drawn = sum(len(c.get_offsets()) for c in ax.collections)
     assert 0 < drawn <= 80
-    assert set(t.get_text() for t in ax.get_legend().get_texts()) <= set(NAMES)
+    assert {t.get_text() for t in ax.get_legend().get_texts()} <= set(NAMES)
 
 
 def test_cross_maps():
     audio, visual = torch.rand(2, 10, 10).softmax(-1)
     heard, seen = np.arange(10) < 3, np.arange(10) >= 8
-    figure, axes = plt.subplots(1, 2)
+    _, axes = plt.subplots(1, 2)
     pictures.cross_maps(axes, (audio, visual), heard, seen)
     assert np.allclose(axes[0].images[0].get_array(), audio)
     # Rows of the left map are audio snippets: three bars beside them, two above.
