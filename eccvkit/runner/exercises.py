@@ -131,7 +131,7 @@ def read_lab(path: Path) -> Lab:
     """
     facts = inspect(path)
     notebook = read(path)
-    paper = next((p for p in papers() if p.stem == facts.stem), None)
+    paper = next((p for p in papers() if p.slug == facts.slug), None)
     exercises = read_exercises(notebook, path.name)
     goals = learning_goals(notebook)
     return Lab(facts.slug, facts.stem, facts.title, paper, goals, exercises, notebook)

@@ -1,14 +1,31 @@
-"""What nbgrader runs of a submission: everything but the training.
+"""Steps of ours in nbgrader's grading: one submission cannot stop it, and nothing is trained.
 
-``nbgrader_config.py`` of a course names the class below. Only nbgrader imports this module: the
+``nbgrader_config.py`` of a course names the classes below. Only nbgrader imports this module: the
 rest of the runner works where nbgrader is not installed.
 """
 
 from __future__ import annotations
 
 from nbformat import NotebookNode
-from nbgrader.preprocessors import Execute
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Unicode
+
+
+class DropBrokenMarks(NbGraderPreprocessor):
+    """Take nbgrader's metadata off cells where it is incomplete.
+
+    A student who copies a cell of an exercise copies its metadata. nbgrader empties those of the
+    copy, takes the empty ones for an old version of its format, and stops grading everybody.
+    """
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: dict, index: int
+    ) -> tuple[NotebookNode, dict]:
+        """Clean one cell."""
+        meta = cell.metadata.get("nbgrader", {})
+        if meta.get("schema_version") != 3 or not meta.get("grade_id"):
+            cell.metadata.pop("nbgrader", None)
+        return cell, resources
 
 
 class ExecuteExercises(Execute):

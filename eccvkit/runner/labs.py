@@ -107,8 +107,8 @@ def _refuse_clashes(labs: list[Lab], out: Path) -> None:
     twice = [slug for slug, count in Counter(lab.slug for lab in labs).items() if count > 1]
     if twice:
         raise EccvkitError(f"two notebooks are called {twice[0]!r}: rename one of the files")
-    if out.is_dir() and any(out.iterdir()) and not (out / CONFIG).is_file():
-        raise EccvkitError(f"{out} holds other files and no course: choose another --out")
+    if out.is_dir() and any(out.iterdir()) and not _is_course(out):
+        raise EccvkitError(f"{out} holds files that are no course of ours: choose another --out")
     for lab in labs:
         graded = sorted(out.glob(f"autograded/*/{lab.slug}"))
         if graded:
@@ -116,6 +116,11 @@ def _refuse_clashes(labs: list[Lab], out: Path) -> None:
                 f"{lab.slug} was already graded in {out} ({graded[0].parent.name}, ...), and new "
                 "tests would not fit these grades: choose another --out"
             )
+
+
+def _is_course(folder: Path) -> bool:
+    config = folder / CONFIG
+    return config.is_file() and "eccvkit" in config.read_text(encoding="utf-8", errors="replace")
 
 
 def source_edition(lab: Lab) -> NotebookNode:
@@ -130,7 +135,8 @@ def source_edition(lab: Lab) -> NotebookNode:
     notebook.metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number}"
-        cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "nbgrader")}
+        kept = ("tags", "nbgrader") if _is_marked(cell) else ("tags",)
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in kept}
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         if "nbgrader" in cell.metadata:
@@ -146,6 +152,12 @@ def source_edition(lab: Lab) -> NotebookNode:
             }
         cell.source = cell.source.replace(_STORED_NOTE, _STUDENT_NOTE)
     return nbformat.from_dict(notebook)
+
+
+def _is_marked(cell: NotebookNode) -> bool:
+    """Whether nbgrader's metadata says anything: it stumbles over cells where it says nothing."""
+    meta = cell.metadata.get("nbgrader", {})
+    return any(meta.get(key) for key in ("grade", "solution", "locked"))
 
 
 def _release(lab: Lab, out: Path) -> None:

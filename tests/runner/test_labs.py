@@ -91,6 +91,7 @@ assert total(iter([4, 5])) == 9, "any iterable"
                 outputs=[new_output("stream", text="assert double(-3) == -6")],
                 execution_count=7,
             ),
+            new_code_cell("doubled = True", metadata=meta("unmarked")),
             new_markdown_cell("### Exercise 2: sum\n\nAdd up."),
             new_code_cell(total, metadata=meta("total", solution=True)),
             new_code_cell(total_tests, metadata=meta("total-tests", points=3, **tests)),
@@ -300,6 +301,19 @@ STUDENTS: dict[str, tuple[Callable[[NotebookNode], NotebookNode], float]] = {
     ),
     "deleted": (
         lambda nb: edited(solve(nb, **GOOD), lambda n: n.cells.remove(cell(n, "total-tests"))),
+        4,
+    ),
+    "copied": (
+        lambda nb: edited(
+            solve(nb, **GOOD),
+            lambda n: n.cells.append(NotebookNode(cell(n, "double") | {"id": "copy"})),
+        ),
+        7,
+    ),
+    "old-format": (
+        lambda nb: edited(
+            solve(nb, **GOOD), lambda n: cell(n, "total").metadata.nbgrader.update(schema_version=1)
+        ),
         7,
     ),
     "a-stubborn": (lambda nb: solve(nb, double=STUBBORN, total=GOOD["total"]), 0),
@@ -441,38 +455,38 @@ DEFECTS = {
     ),
     "empty solution": (
         replace("why", f"Mostly because {SECRET}.\n", ""),
-        "cell 13 .why. is an exercise without a model answer",
+        "cell 14 .why. is an exercise without a model answer",
     ),
     "duplicate grade id": (
         mark("total", grade_id="double"),
-        "cell 10 has the grade id 'double' of cell 7",
+        "cell 11 has the grade id 'double' of cell 7",
     ),
     "no end": (
         replace("total", "    ### END SOLUTION\n", ""),
-        "cell 10: '### BEGIN SOLUTION' and '### END SOLUTION' must stand in pairs",
+        "cell 11: '### BEGIN SOLUTION' and '### END SOLUTION' must stand in pairs",
     ),
-    "end first": (replace("total", "BEGIN", "END"), "cell 10: .* must stand in pairs"),
+    "end first": (replace("total", "BEGIN", "END"), "cell 11: .* must stand in pairs"),
     "hidden tests without end": (
         replace("total-tests", "### END", "# end"),
-        "cell 11: '### BEGIN HIDDEN TESTS' .* must stand in pairs",
+        "cell 12: '### BEGIN HIDDEN TESTS' .* must stand in pairs",
     ),
     "hidden tests in a solution": (
         replace("total", "SOLUTION", "HIDDEN TESTS"),
-        "cell 10 .total. is an exercise without|cell 10 holds '### BEGIN HIDDEN TESTS'",
+        "cell 11 .total. is an exercise without|cell 11 holds '### BEGIN HIDDEN TESTS'",
     ),
     "solution in a plain cell": (
         lambda nb: cell(nb, "double").metadata.pop("nbgrader"),
         "cell 7 holds '### BEGIN SOLUTION' but is no cell for it",
     ),
-    "no points": (mark("total-tests", points=0), "cell 11 .total-tests. is worth 0 points"),
+    "no points": (mark("total-tests", points=0), "cell 12 .total-tests. is worth 0 points"),
     "no test": (
         lambda nb: nb.cells.remove(cell(nb, "total-tests")),
         "'Exercise 2: sum' .total. has no points",
     ),
-    "odd grade id": (mark("total", grade_id="a b"), "cell 10 has the grade id 'a b'"),
-    "old schema": (mark("total", schema_version=2), "cell 10 has nbgrader metadata of version 2"),
-    "task": (mark("why", task=True), "cell 13 is a task"),
-    "tests in markdown": (mark("why", solution=False), "cell 13 is Markdown"),
+    "odd grade id": (mark("total", grade_id="a b"), "cell 11 has the grade id 'a b'"),
+    "old schema": (mark("total", schema_version=2), "cell 11 has nbgrader metadata of version 2"),
+    "task": (mark("why", task=True), "cell 14 is a task"),
+    "tests in markdown": (mark("why", solution=False), "cell 14 is Markdown"),
     "no exercises": (lambda nb: nb.update(cells=nb.cells[:5]), "has no exercises"),
     "no parameters": (lambda nb: nb.cells.pop(2), "no code cell tagged 'parameters'"),
 }
@@ -502,11 +516,12 @@ def test_goals_are_those_of_the_paper_card():
     assert lab.paper.slug == "rpl"
 
 
-def test_a_folder_of_other_files_is_left_alone(tmp_path):
-    path = write(chapter(), tmp_path / "mini.ipynb")
-    with pytest.raises(EccvkitError, match="holds other files and no course"):
-        build_course([str(path)], tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == ["mini.ipynb"]
+@pytest.mark.parametrize("name", ["notes.txt", "nbgrader_config.py"])
+def test_a_folder_of_other_files_is_left_alone(tmp_path, name):
+    (tmp_path / name).write_text("c = get_config()\n")
+    with pytest.raises(EccvkitError, match="files that are no course of ours"):
+        build_course(["rpl"], tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 def test_two_notebooks_of_one_name(tmp_path):
