@@ -56,7 +56,7 @@ class Crowd:
 
 
 @dataclass(frozen=True)
-class Detections:
+class ViewDetections:
     """What a detector reports in one view.
 
     Attributes
@@ -211,8 +211,8 @@ def boxes_around(pixels: np.ndarray) -> np.ndarray:
     return np.concatenate([low - margin, high - low + 2 * margin], axis=-1)
 
 
-def detect(crowd: Crowd, noise: Noise, rng: np.random.Generator) -> list[Detections]:
-    """Detections of every view, in shuffled order.
+def detect(crowd: Crowd, noise: Noise, rng: np.random.Generator) -> list[ViewDetections]:
+    """ViewDetections of every view, in shuffled order.
 
     The same generator state gives the same errors up to their size, whatever the noise: levels of
     noise are paired.
@@ -239,5 +239,5 @@ def detect(crowd: Crowd, noise: Noise, rng: np.random.Generator) -> list[Detecti
             0.8 * np.minimum(5.0 / np.maximum(sigma, 1e-9), 1) * np.exp(noise.confidence * wobble)
         )
         kept = order[missed[order] >= noise.miss]
-        found.append(Detections(joints[kept], peaks[kept].clip(0, 1), boxes[kept], kept))
+        found.append(ViewDetections(joints[kept], peaks[kept].clip(0, 1), boxes[kept], kept))
     return found

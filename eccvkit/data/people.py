@@ -42,9 +42,9 @@ def _edges(*pairs: str) -> tuple[tuple[int, int], ...]:
 
 #: What is drawn as a stick figure.
 LIMBS = _edges(
-    "x eye-x ear", "nose-x eye", "left shoulder-right shoulder", "x shoulder-x elbow",
-    "x elbow-x wrist", "x shoulder-x hip", "left hip-right hip", "x hip-x knee", "x knee-x ankle",
-    "x ankle-x heel", "x heel-x big toe", "x big toe-x small toe",
+    "x eye-x ear", "nose-x eye", "x ear-x shoulder", "left shoulder-right shoulder",
+    "x shoulder-x elbow", "x elbow-x wrist", "x shoulder-x hip", "left hip-right hip",
+    "x hip-x knee", "x knee-x ankle", "x ankle-x heel", "x heel-x big toe", "x big toe-x small toe",
 )  # fmt: skip
 #: Pairs of joints whose distance hardly changes when a person moves: a prior on poses.
 BONES = _edges(

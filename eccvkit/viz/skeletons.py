@@ -47,7 +47,7 @@ def draw_skeletons(
         ax.add_collection(LineCollection(lines, colors=shades, linewidths=width, alpha=alpha))
     if dots:
         flat = joints.reshape(-1, 2)
-        shades = np.repeat(colours, joints.shape[1])
+        shades = [colour for colour in colours for _ in range(joints.shape[1])]
         ax.scatter(*flat.T, s=dots**2, c=shades, linewidths=0, alpha=alpha, zorder=3)
     if label:
         ax.plot([], [], color=colours[0] if colours else "black", lw=max(width, 1.5), label=label)
@@ -97,10 +97,22 @@ def draw_floor(ax: Axes3D, half_side: float, *, height: float = 2.0, step: float
     return ax
 
 
-def draw_cameras(ax: Axes, cameras: Sequence[Camera], *, size: float = 0.5) -> Axes:
-    """Cameras from above, as triangles that open towards what they see, with their numbers."""
+def draw_cameras(
+    ax: Axes, cameras: Sequence[Camera], *, size: float = 0.5, distance: float | None = None
+) -> Axes:
+    """Cameras from above, as triangles that open towards what they see, with their numbers.
+
+    Parameters
+    ----------
+    size : float
+        Of a triangle in metres.
+    distance : float, optional
+        Draws cameras that are farther from the origin at this distance, in their direction.
+    """
     for number, camera in enumerate(cameras, start=1):
         centre, ahead = camera.centre[:2], camera.rotation[2, :2]
+        if distance is not None:
+            centre = centre * min(1.0, distance / np.linalg.norm(centre))
         ahead = ahead / np.linalg.norm(ahead)
         aside = np.array([-ahead[1], ahead[0]])
         corners = [

@@ -105,11 +105,11 @@ def test_order_is_shuffled_in_every_view_and_some_are_missed(crowd):
 
 def test_malformed_detections_and_noise_are_named():
     parts = [np.zeros((2, 23, 2)), np.zeros((2, 23)), np.zeros((2, 4)), np.zeros(2, int)]
-    w.Detections(*parts)
+    w.ViewDetections(*parts)
     with pytest.raises(DataError, match="shapes"):
-        w.Detections(parts[0], parts[1][:1], *parts[2:])
+        w.ViewDetections(parts[0], parts[1][:1], *parts[2:])
     with pytest.raises(DataError, match="peak"):
-        w.Detections(parts[0], parts[1] + 1.5, *parts[2:])
+        w.ViewDetections(parts[0], parts[1] + 1.5, *parts[2:])
     with pytest.raises(EccvkitError, match="miss is 2"):
         w.Noise(miss=2)
     with pytest.raises(EccvkitError, match="feet is -1"):
