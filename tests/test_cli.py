@@ -41,7 +41,7 @@ def notebook(tmp_path):
 def test_help_lists_the_commands(run):
     status, out, _ = run("--help")
     assert status == 0
-    for command in ("list", "info", "run", "report", "doctor", "store", "tide"):
+    for command in ("list", "info", "run", "sweep", "report", "results", "doctor", "store", "tide"):
         assert f"\n  {command} " in out
 
 
@@ -151,8 +151,21 @@ def test_report_of_nothing(run, tmp_path):
 def test_doctor_finds_this_machine(run, tmp_path):
     status, out, _ = run("doctor", "--out", tmp_path / "not" / "yet")
     assert status == 0
-    for name in ("python", "torch", "device", "cores", "free memory", "free disk", "extra test"):
+    for name in (
+        "python",
+        "torch",
+        "device",
+        "cores",
+        "free memory",
+        "free disk",
+        "extra test",
+        "speed",
+        "time of rpl",
+    ):
         assert name in out
+    (line,) = [line for line in out.splitlines() if "time of rpl" in line]
+    assert "smoke " in line
+    assert "lab " in line
     assert not (tmp_path / "not").exists()
 
 

@@ -17,6 +17,8 @@ import eccvkit
 from eccvkit.errors import EccvkitError
 from eccvkit.runner import process
 from eccvkit.runner.devices import accelerators
+from eccvkit.runner.probe import expected, speed
+from eccvkit.runner.report import duration
 from eccvkit.volume import notebooks_dir, papers
 
 #: A run at smoke may take this much (DESIGN, presets and budgets), in GB.
@@ -40,7 +42,7 @@ class Finding:
 
 
 def examine(out: Path) -> Iterator[Finding]:
-    """Look at the machine, one finding at a time (the probe of torch takes a few seconds).
+    """Look at the machine, one finding at a time (asking torch and the probe take seconds).
 
     Parameters
     ----------
@@ -60,6 +62,7 @@ def examine(out: Path) -> Iterator[Finding]:
         lacks = "lacks " + ", ".join(missing) if missing else "installed"
         yield Finding(f"extra {extra}", lacks, remedy)
     yield _notebooks()
+    yield from _times()
 
 
 def _torch() -> Iterator[Finding]:
@@ -75,6 +78,24 @@ def _torch() -> Iterator[Finding]:
         yield Finding("device", str(error), "install torch again")
     else:
         yield Finding("device", ", ".join(seen.cuda) or ("mps" if seen.mps else "cpu"))
+
+
+def _times() -> Iterator[Finding]:
+    """How long each notebook will take here, by a probe of two seconds."""
+    try:
+        here = speed()
+    except EccvkitError as error:
+        yield Finding("speed", str(error), "install torch again")
+        return
+    yield Finding("speed", f"{here:.2g} times the machine of the recorded times")
+    for paper in papers():
+        times = [
+            f"{time.preset} {duration(60 * time.minutes)}"
+            + ("" if time.calibrated else " where it was recorded")
+            for time in expected([paper], here)
+        ]
+        if times:
+            yield Finding(f"time of {paper.slug}", ", ".join(times))
 
 
 def _memory() -> Finding:
