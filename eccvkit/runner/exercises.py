@@ -26,7 +26,8 @@ SECRETS = ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
 _ROLES = {(False, True): "solution", (True, False): "tests", (True, True): "answer"}
 _HEADING = re.compile(r"^#{1,6} +(.+?)\s*#*$", re.M)
 _MARKER_LINES = re.compile(r"^.*\b(?:BEGIN|END) (?:SOLUTION|MARK SCHEME)\b.*\n?", re.M)
-_GRADE_ID = re.compile(r"[A-Za-z0-9][\w.-]*")
+#: Names of cells and assignments.
+GRADE_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -283,10 +284,8 @@ def _check_markers(cell: NotebookNode, role: str, where: str) -> None:
 def _part(cell: NotebookNode, role: str, where: str) -> Part:
     meta = cell.metadata.nbgrader
     grade_id = meta.get("grade_id")
-    if not isinstance(grade_id, str) or not _GRADE_ID.fullmatch(grade_id):
-        raise DataError(
-            f"{where} has the grade id {grade_id!r}: use letters, digits, '-', '_' and '.'"
-        )
+    if not isinstance(grade_id, str) or not GRADE_ID.fullmatch(grade_id):
+        raise DataError(f"{where} has the grade id {grade_id!r}: use letters, digits, '-' and '_'")
     points = meta.get("points", 0) if role != "solution" else 0
     if role != "solution" and not (isinstance(points, (int, float)) and points > 0):
         raise DataError(f"{where} ({grade_id}) is worth {points!r} points: give it more than 0")

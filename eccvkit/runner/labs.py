@@ -34,7 +34,7 @@ from nbformat import NotebookNode
 from eccvkit import __version__
 from eccvkit.errors import EccvkitError
 from eccvkit.runner.clean import KERNELSPEC
-from eccvkit.runner.exercises import Lab, read_lab
+from eccvkit.runner.exercises import GRADE_ID, Lab, read_lab
 from eccvkit.runner.leaks import find_leaks, secret_lines
 from eccvkit.runner.notebook import locate_all
 from eccvkit.runner.record import check_writable, write_text
@@ -94,11 +94,16 @@ def build_course(names: Sequence[str], out: Path) -> list[Lab]:
     if not (out / CONFIG).exists():
         write_text(out / CONFIG, _TEMPLATES.get_template(f"{CONFIG}.j2").render(timeout=TIMEOUT))
     for lab in labs:
-        folder = out / "source" / lab.slug
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        write_text(folder / f"{lab.stem}.ipynb", nbformat.writes(source_edition(lab)) + "\n")
-        _release(lab, out)
+        source, release = (out / edition / lab.slug for edition in ("source", "release"))
+        shutil.rmtree(source, ignore_errors=True)
+        source.mkdir(parents=True)
+        write_text(source / f"{lab.stem}.ipynb", nbformat.writes(source_edition(lab)) + "\n")
+        try:
+            _release(lab, out)
+        except EccvkitError:
+            for folder in (source, release):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
     write_text(out / README, lecturers_guide(out))
     return labs
 
@@ -107,6 +112,12 @@ def _refuse_clashes(labs: list[Lab], out: Path) -> None:
     twice = [slug for slug, count in Counter(lab.slug for lab in labs).items() if count > 1]
     if twice:
         raise EccvkitError(f"two notebooks are called {twice[0]!r}: rename one of the files")
+    for lab in labs:
+        if not GRADE_ID.fullmatch(lab.slug):
+            raise EccvkitError(
+                f"{lab.slug!r} is no name for an assignment: rename the file, with letters, "
+                "digits, '-' and '_' only"
+            )
     if out.is_dir() and any(out.iterdir()) and not _is_course(out):
         raise EccvkitError(f"{out} holds files that are no course of ours: choose another --out")
     for lab in labs:
@@ -168,14 +179,11 @@ def _release(lab: Lab, out: Path) -> None:
     done = subprocess.run(
         command, cwd=out, env=os.environ | {"PATH": path}, capture_output=True, text=True
     )
-    folder = out / "release" / lab.slug
     if done.returncode:
-        shutil.rmtree(folder, ignore_errors=True)
         raise EccvkitError(f"nbgrader makes no release of {lab.slug}: {_cause(done.stderr)}")
-    release = nbformat.read(folder / f"{lab.stem}.ipynb", as_version=4)
+    release = nbformat.read(out / "release" / lab.slug / f"{lab.stem}.ipynb", as_version=4)
     leaks = find_leaks(release, secret_lines(lab.notebook))
     if leaks:
-        shutil.rmtree(folder)
         more = f" (and {len(leaks) - 1} more)" if len(leaks) > 1 else ""
         raise EccvkitError(
             f"the release of {lab.slug} would show a line of a solution or hidden test in "

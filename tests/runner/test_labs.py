@@ -429,7 +429,7 @@ def test_a_solution_in_the_open_is_refused(tmp_path):
     with pytest.raises(EccvkitError, match="cell 4: 'for number in values:'") as error:
         build_course([str(write(notebook, tmp_path / "mini.ipynb"))], tmp_path / "course")
     assert "\n" not in str(error.value)
-    assert not (tmp_path / "course/release/mini").exists()
+    assert [*(tmp_path / "course").glob("*/mini")] == []
 
 
 # --- bad input ------------------------------------------------------------------------------
@@ -528,6 +528,12 @@ def test_two_notebooks_of_one_name(tmp_path):
     paths = [write(chapter(), tmp_path / folder / "mini.ipynb") for folder in "ab"]
     with pytest.raises(EccvkitError, match="two notebooks are called 'mini'"):
         build_course([str(p) for p in paths], tmp_path / "course")
+
+
+def test_a_name_that_nbgrader_would_refuse(tmp_path):
+    path = write(chapter(), tmp_path / "my lab.ipynb")
+    with pytest.raises(EccvkitError, match="'my lab' is no name for an assignment"):
+        build_course([str(path)], tmp_path / "course")
 
 
 def test_without_nbgrader(monkeypatch, tmp_path):
