@@ -204,7 +204,7 @@ def test_best_pixel_is_x_y_with_its_probability():
     maps = torch.zeros(1, 1, 4, 5)
     maps[0, 0, 1, 3] = math.log(19)  # 19 against 19 ones
     found = s2dnet.best_pixel(maps)
-    assert found.points.tolist() == [[[3.0, 1.0]]]
+    assert found.points.tolist() == s2dnet.best_point(maps).tolist() == [[[3.0, 1.0]]]
     assert found.confidence.item() == pytest.approx(0.5)
 
 

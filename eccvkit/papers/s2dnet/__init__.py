@@ -87,6 +87,7 @@ from eccvkit.papers.s2dnet.experiment import (
 from eccvkit.papers.s2dnet.matching import (
     Matches,
     best_pixel,
+    best_point,
     check_keypoints,
     classification_loss,
     correspondence_map,
@@ -148,6 +149,7 @@ __all__ = [
     "Task",
     "adaptation",
     "best_pixel",
+    "best_point",
     "check_keypoints",
     "classification_loss",
     "configure",

@@ -13,7 +13,7 @@ from eccvkit.errors import unknown
 from eccvkit.papers.s2dnet.config import PAPER, Config
 from eccvkit.papers.s2dnet.matching import (
     Features,
-    best_pixel,
+    best_point,
     correspondence_map,
     sample_descriptors,
     upsample_then_correlate,
@@ -100,7 +100,7 @@ def search(
         else:
             own = [sample_descriptors(f, part, s) for f, s in zip(features_a, strides)]
             maps = torch.einsum("bnd,bdhw->bnhw", torch.cat(own, dim=-1), dense)
-        found.append(best_pixel(maps).points)
+        found.append(best_point(maps))
     return torch.cat(found, dim=1)
 
 

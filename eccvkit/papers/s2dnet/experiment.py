@@ -19,6 +19,7 @@ from eccvkit.papers.s2dnet.cost import seconds_now
 from eccvkit.papers.s2dnet.detectors import DETECTORS, detect_all
 from eccvkit.papers.s2dnet.matching import (
     best_pixel,
+    best_point,
     check_keypoints,
     is_confident,
     mutual_neighbours,
@@ -199,7 +200,7 @@ def _dense(
     maps = forward(keypoints)
     points, confidence = best_pixel(maps)
     ratio = peak_ratio(maps)
-    mutual = returns_home(keypoints, best_pixel(backward(points)).points, tolerance)
+    mutual = returns_home(keypoints, best_point(backward(points)), tolerance)
     return points, confidence, ratio, mutual
 
 

@@ -163,13 +163,17 @@ def classification_loss(maps: Tensor, targets: Tensor, valid: Tensor | None = No
     return losses.mean() if valid is None else losses[valid].mean()
 
 
-def best_pixel(maps: Tensor) -> Matches:
-    """Eq. 3: the pixel with the largest value, and its probability."""
-    flat = maps.flatten(2)
-    top, index = flat.max(dim=-1)
+def best_point(maps: Tensor) -> Tensor:
+    """Eq. 3: the pixel (B, N, 2) with the largest value of maps (B, N, H, W)."""
     width = maps.shape[-1]
-    points = torch.stack([index % width, index // width], dim=-1).float()
-    return Matches(points, torch.exp(top - flat.logsumexp(dim=-1)))
+    index = maps.flatten(2).argmax(dim=-1)
+    return torch.stack([index % width, index // width], dim=-1).float()
+
+
+def best_pixel(maps: Tensor) -> Matches:
+    """Eq. 3 and Eq. 1: the pixel with the largest value, and its probability."""
+    flat = maps.flatten(2)
+    return Matches(best_point(maps), torch.exp(flat.amax(dim=-1) - flat.logsumexp(dim=-1)))
 
 
 def peak_ratio(maps: Tensor, radius: int = 4) -> Tensor:
@@ -178,7 +182,7 @@ def peak_ratio(maps: Tensor, radius: int = 4) -> Tensor:
     The second peak is the largest value more than ``radius`` pixels (in x or y) from the first;
     nearer ones belong to the same peak. 0 if there is no such pixel.
     """
-    points = best_pixel(maps).points.long()
+    points = best_point(maps).long()
     height, width = maps.shape[-2:]
     x, y = torch.arange(width, device=maps.device), torch.arange(height, device=maps.device)
     near_x = (x - points[..., :1]).abs() <= radius

@@ -103,7 +103,7 @@ def correspondence_maps(
     """
     columns = 4 + len(matcher.strides)
     figure, axes = plt.subplots(
-        len(rows), columns, figsize=(1.6 * columns, 1.7 * len(rows) + 0.3), squeeze=False
+        len(rows), columns, figsize=(1.3 * columns, 1.45 * len(rows) + 0.4), squeeze=False
     )
     for k, (row, (index, keypoint)) in enumerate(zip(axes, rows)):
         map_row(row, matcher, pairs, index, keypoint, titles=k == 0)
@@ -127,15 +127,18 @@ def map_row(
     for ax, (name, values) in zip(axes[1:], maps.items()):
         scale = {"norm": PowerNorm(0.5, 0, 1)} if name == "softmax" else {}
         ax.imshow(values.numpy(), cmap="magma", **scale)
-        bare(ax, name if titles else "")
+        bare(ax, name.replace(" (", "\n(") if titles else "")
     found = best_pixel(maps["sum"][None, None])
     axes[-1].imshow(picture(second))
     truth = _truth(pairs, index, keypoint)
     if truth is not None:
         mark(axes[-1], truth, TRUTH, "o")
     mark(axes[-1], found.points[0, 0].tolist(), FOUND)
-    bare(axes[0], "A and keypoint" if titles else "")
-    bare(axes[-1], "B: found +, true o" if titles else "")
+    bare(axes[0], "A and\nkeypoint" if titles else "")
+    bare(axes[-1], "B: found +\ntrue o" if titles else "")
+    for ax in axes:
+        ax.title.set_fontsize("small")
+        ax.xaxis.label.set_fontsize("small")
     axes[-2].set_xlabel(f"p = {found.confidence.item():.2f}")
     axes[-1].set_xlabel("" if truth else "not in B")
 
@@ -161,6 +164,8 @@ def match_lines(
 ) -> Axes:
     """Both images side by side, a line per match: blue within ``within`` pixels, orange beyond.
 
+    The images are pale and grey, so that the lines are seen and the stored picture is small.
+
     Parameters
     ----------
     first, second : Tensor
@@ -170,8 +175,9 @@ def match_lines(
     errors : Tensor
         (K,) in pixels.
     """
-    gap = np.ones((first.shape[1], 4, 3))
-    ax.imshow(np.concatenate([picture(first), gap, picture(second)], axis=1))
+    gap = np.ones((first.shape[1], 4))
+    both = np.concatenate([picture(first).mean(axis=2), gap, picture(second).mean(axis=2)], axis=1)
+    ax.imshow(0.3 + 0.7 * np.round(24 * both) / 24, cmap="gray", vmin=0, vmax=1)
     shift = first.shape[-1] + 4
     for (x, y), (u, v), error in zip(keypoints.tolist(), points.tolist(), errors.tolist()):
         colour = PALETTE[0] if error <= within else PALETTE[1]
