@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eccvkit.data.coco import load_coco
-from eccvkit.data.detections import Dataset
 from eccvkit.errors import EccvkitError
 from eccvkit.papers.tide.analysis import Analysis, analyse
-from eccvkit.papers.tide.report import page, table
+from eccvkit.papers.tide.report import facts, page, table
 from eccvkit.papers.tide.weights import per_class, sweep
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 #: Seconds of work before a progress bar appears.
 _PATIENCE = 1.0
-_OVERLAP = {"box": "overlap of boxes", "mask": "overlap of masks"}
 
 
 def tide(
@@ -65,12 +63,13 @@ def tide(
     with console.status("reading"):
         dataset = load_coco(annotations, results, masks=mask)
     mode = "mask" if mask else "box"
-    bar = partial(_bar, desc=_OVERLAP[mode])
+    bar = partial(_bar, desc="overlap of masks" if mask else "overlap of boxes")
     analysis = analyse(dataset, mode=mode, t_f=t_f, t_b=t_b, max_dets=max_dets, progress=bar)
     with console.status("repairing errors"):
         thresholds = sweep(analysis)
         summary = _summary(analysis)
-    console.print(_facts(dataset, analysis))
+    for line in (facts(analysis), *_surprises(analysis)):
+        console.print(line)
     console.print(
         f"mAP {analysis.ap():.2f} at IoU {t_f:g}; {thresholds['mAP'].mean():.2f} over 0.50 to 0.95"
     )
@@ -87,30 +86,26 @@ def tide(
     return analysis
 
 
-def _facts(dataset: Dataset, analysis: Analysis) -> str:
-    """What was judged, and what may surprise: detections beyond the limit, images without objects.
+def _surprises(analysis: Analysis) -> list[str]:
+    """Detections beyond the limit, and images without objects.
 
     Such images are legitimate, and whatever is detected there is a background error; but they are
     also what a wrong annotation file looks like, so they are not passed over in silence.
     """
-    gt, det = dataset.gt, dataset.det
-    lines = [
-        f"{dataset.n_images} images, {len(dataset.categories)} categories, "
-        f"{int((~gt.ignore).sum())} objects, {len(det)} detections; {_OVERLAP[analysis.mode]}"
-    ]
-    beyond = len(det) - len(analysis.pairs.rows)
-    if beyond:
+    gt, det, rows = analysis.dataset.gt, analysis.dataset.det, analysis.pairs.rows
+    lines = []
+    if beyond := len(det) - len(rows):
         lines.append(
             f"detections not judged, because their image has more confident ones: {beyond}"
         )
-    image = det.image[analysis.pairs.rows]
+    image = det.image[rows]
     bare = image[~np.isin(image, gt.image)]
     if len(bare):
         lines.append(
             f"images with detections but without annotations: {len(np.unique(bare))}; "
             f"their detections all count as background errors: {len(bare)}"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _summary(analysis: Analysis):

@@ -98,6 +98,17 @@ def describe(analysis: Analysis) -> str:
     return f"mAP {analysis.ap():.1f}; points gained by repairing each kind of error: {parts}."
 
 
+def facts(analysis: Analysis) -> str:
+    """What was judged, in one line."""
+    dataset = analysis.dataset
+    overlap = {"box": "boxes", "mask": "masks"}[analysis.mode]
+    return (
+        f"{dataset.n_images} images, {len(dataset.categories)} categories, "
+        f"{int((~dataset.gt.ignore).sum())} objects, {len(dataset.det)} detections; "
+        f"overlap of {overlap}, IoU {analysis.t_f:g}"
+    )
+
+
 def page(analysis: Analysis, title: str, sweep: pd.DataFrame, classes: pd.DataFrame) -> str:
     """A self-contained HTML page: figure, table, sweep over thresholds, categories.
 
@@ -120,17 +131,15 @@ def page(analysis: Analysis, title: str, sweep: pd.DataFrame, classes: pd.DataFr
         f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}" width="{width}" '
         f'height="{height}" alt="{html.escape(describe(analysis))}">'
     )
-    facts = f"{analysis.dataset!r}, IoU {analysis.t_f:g} ({analysis.mode})"
     sections = {
         "Errors": table(analysis),
         "Thresholds": sweep,
         "Categories": classes.sort_values("AP", na_position="last"),
     }
     tables = "\n".join(
-        f"<h2>{name}</h2>\n<div>{frame.to_html(float_format='{:.2f}'.format, na_rep='–')}</div>"
-        for name, frame in sections.items()
+        f"<h2>{name}</h2>\n<div>{_html_table(frame)}</div>" for name, frame in sections.items()
     )
-    title, facts = html.escape(title), html.escape(facts)
+    title = html.escape(title)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -141,13 +150,19 @@ def page(analysis: Analysis, title: str, sweep: pd.DataFrame, classes: pd.DataFr
 </head>
 <body>
 <h1>{title}</h1>
-<p>{facts}</p>
+<p>{html.escape(facts(analysis))}</p>
 <p>{picture}</p>
 <p>A weight is the mAP gained when that kind of error alone is repaired. Weights do not add up.</p>
 {tables}
 </body>
 </html>
 """
+
+
+def _html_table(frame: pd.DataFrame) -> str:
+    return frame.to_html(
+        float_format="{:.2f}".format, na_rep="–", border=0, index_names=False, justify="right"
+    )
 
 
 _CSS = """
