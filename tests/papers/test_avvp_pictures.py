@@ -49,7 +49,8 @@ def test_attention_panels_add_up_to_the_videos_probability():
     p = torch.rand(10, 2, 3, generator=g)
     f_tp, f_av = torch.randn(2, 10, 2, 3, generator=g)
     _, axes = plt.subplots(2, 2)
-    pictures.attention_rows(axes.flat, p, f_tp, f_av, 1)
+    on = np.arange(10) < 3, np.arange(10) > 7
+    pictures.attention_rows(axes.flat, p, f_tp, f_av, 1, on)
     panels = [np.asarray(ax.images[0].get_array()) for ax in axes.flat]
     assert np.allclose(panels[0] * panels[1] * panels[2], panels[3])
     assert np.allclose(panels[1].sum(axis=1), 1) and np.allclose(panels[2].sum(axis=0), 1)
@@ -57,6 +58,8 @@ def test_attention_panels_add_up_to_the_videos_probability():
     assert panels[3].sum() == pytest.approx(wanted, rel=1e-5)
     assert f"{wanted:.2f}" in axes.flat[3].get_title()
     assert (panels[0][0] == p[:, 0, 1].numpy()).all()  # audio above
+    marks = [line.get_xydata().mean(axis=0).round(2).tolist() for line in axes[0, 0].lines]
+    assert marks == [[0.5, 0.93], [1.5, 0.93], [2.5, 0.93], [8.5, 1.93], [9.5, 1.93]]
 
 
 def test_bias_path():

@@ -62,7 +62,12 @@ FOUND = ("heard, found", "seen, found", "both, found")
 
 
 def attention_rows(
-    axes: Sequence[Axes], p: Tensor, f_tp: Tensor, f_av: Tensor, class_index: int
+    axes: Sequence[Axes],
+    p: Tensor,
+    f_tp: Tensor,
+    f_av: Tensor,
+    class_index: int,
+    on: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
     """Fig. 4 with numbers: P, W_tp, W_av and their product for one video and one class.
 
@@ -71,6 +76,9 @@ def attention_rows(
     axes : four Axes
     p, f_tp, f_av : (T, 2, C) Tensor
         One video of :class:`~eccvkit.papers.avvp.network.Instances`.
+    class_index : int
+    on : pair of (T,) bool, optional
+        Seconds in which the class is heard, and seen: underlined.
     """
     w_tp, w_av = (w[0] for w in attention_tensors(f_tp[None], f_av[None]))
     product = p * w_tp * w_av
@@ -84,6 +92,9 @@ def attention_rows(
         rows = values[:, [AUDIO, VISUAL], class_index].T.detach().numpy()
         heat_rows(ax, rows, ["audio", "visual"], vmax=vmax, write=True)
         ax.set_title(title)
+        for row, active in enumerate(on or ()):
+            for second in np.flatnonzero(active):
+                ax.plot([second + 0.08, second + 0.92], [row + 0.93] * 2, color=PALETTE[3], lw=4)
 
 
 def bias_path(
