@@ -1,4 +1,4 @@
-"""Steps of ours in nbgrader's grading: one submission cannot stop it, and nothing is trained.
+"""Two steps of ours in nbgrader's grading: no submission stops it, and it takes seconds.
 
 ``nbgrader_config.py`` of a course names the classes below. Only nbgrader imports this module: the
 rest of the runner works where nbgrader is not installed.
@@ -29,21 +29,25 @@ class DropBrokenMarks(NbGraderPreprocessor):
 
 
 class ExecuteExercises(Execute):
-    """Execute a submission without the cells that train, or need what was trained.
+    """Execute a submission at a small preset, without the cells that train or need trained networks.
 
-    A chapter tags these cells ``nbval-skip``; its exercises do not need them. A cell that is part
-    of an exercise is executed whatever its tags: nbgrader takes a test that did not run for one
-    that passed.
+    A chapter tags these cells ``nbval-skip``; its exercises need neither them nor a preset. A cell
+    that is part of an exercise is executed whatever its tags: nbgrader takes a test that did not
+    run for one that passed.
     """
 
     skip_cells_with_tag = Unicode(
         "nbval-skip", help="Tag of the cells that are not executed when a submission is graded."
     ).tag(config=True)
 
+    preset = Unicode("smoke", help="Preset at which submissions are executed.").tag(config=True)
+
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict, index: int
     ) -> tuple[NotebookNode, dict]:
         """Execute one cell, or leave it out."""
+        if "parameters" in cell.metadata.get("tags", []):
+            cell.source += f"\npreset = {self.preset!r}  # set for grading"
         if "nbgrader" in cell.metadata:
             cell.metadata.pop("tags", None)
         return super().preprocess_cell(cell, resources, index)

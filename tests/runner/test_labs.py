@@ -70,6 +70,7 @@ def total(values):
 assert total([1, 2, 3]) == 6
 ### BEGIN HIDDEN TESTS
 assert total(iter([4, 5])) == 9, "any iterable"
+assert (preset, base) == ("smoke", 1), "not what the student set"
 ### END HIDDEN TESTS
 """
     why = f"<!-- ### BEGIN SOLUTION -->\nMostly because {SECRET}.\n<!-- ### END SOLUTION -->"
@@ -197,7 +198,7 @@ def test_a_second_build_keeps_the_settings(course):
 def test_students_do_not_find_a_secret_line(course):
     stored = chapter()
     secrets = secrets_of(stored)
-    assert len(secrets) == 9
+    assert len(secrets) == 10
     before = json.dumps(stored, ensure_ascii=False).replace('\\"', '"')
     release = read(course, "release")
     after = json.dumps(release, ensure_ascii=False).replace('\\"', '"')
