@@ -212,7 +212,7 @@ def boxes_around(pixels: np.ndarray) -> np.ndarray:
 
 
 def detect(crowd: Crowd, noise: Noise, rng: np.random.Generator) -> list[ViewDetections]:
-    """ViewDetections of every view, in shuffled order.
+    """Detections of every view, in shuffled order.
 
     The same generator state gives the same errors up to their size, whatever the noise: levels of
     noise are paired.

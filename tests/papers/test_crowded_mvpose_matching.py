@@ -311,7 +311,7 @@ def test_cost_study_counts_more_for_joints_than_for_feet():
     config = cm.PRESETS["smoke"]
     feet, joints = (cm.run_cost(config, nodes, 500) for nodes in cm.NODES)
     assert joints["relaxations sparse"] > 17 * 4 * 17 * 4 > feet["relaxations sparse"] >= 16
-    assert feet["ms dense"] > 0 and feet["exponent"] > 1
+    assert feet["us dense"] > 0 and feet["exponent"] > 1
     with pytest.raises(UnknownName):
         cm.run_cost(config, "hands", 500)
 

@@ -57,7 +57,7 @@ class Config:
     gate: float = 0.8
     stage: int = 3
     densities: tuple[int, ...] = (4, 8, 12, 16)
-    match_scenes: int = 12
+    match_scenes: int = 16
     trials: int = 100
     crop: tuple[int, int] = (64, 48)
     widths: tuple[int, ...] = (16, 32, 64, 64)

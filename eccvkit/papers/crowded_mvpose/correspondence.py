@@ -190,8 +190,8 @@ def run_cost(
     Returns
     -------
     dict of float
-        ``relaxations N=n`` and ``ms N=n``, means over scenes, and ``exponent``, the slope of the
-        relaxations over N on logarithmic axes.
+        ``relaxations N=n`` and microseconds ``us N=n`` over scenes, and ``exponent``, the slope of
+        the relaxations over N on logarithmic axes.
     """
     if variant not in NODES:
         raise unknown("variant", variant, NODES)
@@ -210,7 +210,7 @@ def run_cost(
             steps.append(count_relaxations(cost)[1])
             seconds.append(_solver_seconds(cost))
         metrics[f"relaxations N={count}"] = float(np.mean(steps))
-        metrics[f"ms N={count}"] = 1000 * float(np.median(seconds))
+        metrics[f"us N={count}"] = 1e6 * float(np.median(seconds))
     work = [metrics[f"relaxations N={count}"] for count in config.densities]
     if len(work) > 1:
         metrics["exponent"] = float(np.polyfit(np.log(config.densities), np.log(work), 1)[0])

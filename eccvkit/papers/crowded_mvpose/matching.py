@@ -139,7 +139,7 @@ def merge(costs: PairCosts, pairs: Mapping[tuple[int, int], np.ndarray], counts:
     pairs : mapping of (view, view) to (k, 2) array
         What :func:`assign` found for each two views.
     counts : sequence of int
-        ViewDetections of each view.
+        Detections of each view.
 
     Returns
     -------

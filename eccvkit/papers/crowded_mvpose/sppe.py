@@ -206,7 +206,7 @@ def predict(net: SPPE, crops: Crops) -> tuple[Tensor, Tensor]:
 def detect_with(
     net: SPPE, views: Sequence[Crops], rng: np.random.Generator, miss: float
 ) -> list[ViewDetections]:
-    """ViewDetections of one crowd by the network, in shuffled order, some people missed.
+    """Detections of one crowd by the network, in shuffled order, some people missed.
 
     Boxes are given, as those of a perfect person detector that overlooks a share ``miss``.
     """
