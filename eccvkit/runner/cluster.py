@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import dask.config
+import fsspec
 from distributed import Client, Future, Scheduler, SpecCluster, Worker
 
 import eccvkit
@@ -55,6 +56,8 @@ class Cluster:
         Address of the dashboard's page; "" without one.
     imports : sequence of str
         Modules of this package that the notebooks import.
+    source : str
+        Where one of the notebooks lies in the store.
     """
 
     def __init__(
@@ -64,12 +67,14 @@ class Cluster:
         gpus: bool = False,
         dashboard: str = "",
         imports: Sequence[str] = (),
+        source: str = "",
     ):
         self.client = client
         self.address = address
         self.gpus = gpus
         self.dashboard = dashboard
         self.imports = imports
+        self.source = source
         self.notes: list[str] = []
         self._known: set[str] = set()
         self._count = 0
@@ -115,13 +120,18 @@ class Cluster:
 
     def greet(self) -> list[str]:
         """Compare the workers' code with ours and share out their machines; return problems."""
-        told = self.client.run(_identify, self.imports, on_error="return")
+        told = self.client.run(_identify, self.imports, self.source, on_error="return")
         ours, problems, machines = _package(self.imports), [], {}
         for address, answer in told.items():
             if isinstance(answer, Exception):
                 problems.append(f"worker {address} cannot run eccvkit ({answer})")
             elif answer["package"] != ours:
                 problems.append(mismatch(f"worker {address}", answer["package"], ours))
+            elif not answer["sees"]:
+                problems.append(
+                    f"worker {address} does not see {self.source}: --out must be the same place "
+                    "for this command and all workers, a shared folder or a URL"
+                )
             else:
                 machines[address] = answer["machine"]
         places = list(machines.values())
@@ -160,12 +170,21 @@ class Cluster:
             self.client.run(stop_sweep, sweep, on_error="ignore")
 
 
-def _identify(imports: Sequence[str]) -> dict[str, Any]:
+def _identify(imports: Sequence[str], source: str) -> dict[str, Any]:
     """What a worker tells about itself (runs on the worker)."""
     affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(_cores())
     # Workers that see the same cores share them; a job scheduler may have given each its own.
     cores = sorted(affinity)[: _cores()]
-    return {"package": _package(imports), "machine": (socket.gethostname(), tuple(cores))}
+    return {
+        "package": _package(imports),
+        "machine": (socket.gethostname(), tuple(cores)),
+        "sees": not source or _exists(source),
+    }
+
+
+def _exists(path: str) -> bool:
+    files, inner = fsspec.core.url_to_fs(path)
+    return files.exists(inner)
 
 
 def _cores() -> int:
@@ -263,7 +282,7 @@ def visible_gpus(count: int) -> list[str]:
 
 @contextmanager
 def connect(
-    address: str, imports: Sequence[str] = (), patience: float = PATIENCE
+    address: str, imports: Sequence[str] = (), source: str = "", patience: float = PATIENCE
 ) -> Iterator[Cluster]:
     """Use the cluster of a running scheduler.
 
@@ -272,14 +291,16 @@ def connect(
     address : str
     imports : sequence of str
         Modules of this package that the notebooks import: workers must have the same.
+    source : str
+        Where one of the notebooks lies in the store: workers must see it.
     patience : float
         Seconds to wait for an answer.
 
     Raises
     ------
     EccvkitError
-        It does not answer, or scheduler or workers have another version of Python, Dask or this
-        package.
+        It does not answer, scheduler or workers have another version of Python, Dask or this
+        package, or workers do not see the store.
     """
     _quiet()
     try:
@@ -294,9 +315,8 @@ def connect(
         ) from error
     try:
         check_versions(client)
-        cluster = Cluster(
-            client, address, gpus=True, dashboard=client.dashboard_link or "", imports=imports
-        )
+        dashboard = client.dashboard_link or ""
+        cluster = Cluster(client, address, True, dashboard, imports, source)
         problems = cluster.greet()
         if problems:
             raise EccvkitError(problems[0])

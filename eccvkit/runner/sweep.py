@@ -221,7 +221,7 @@ def _cluster(specs: Sequence[RunSpec], terms: Terms) -> Iterator[Any]:
 
     if terms.scheduler:
         imports = sorted({module for spec in specs for module in spec.imports})
-        with connect(terms.scheduler, imports) as cluster:
+        with connect(terms.scheduler, imports, specs[0].notebook) as cluster:
             yield cluster
         return
     gpus: list[str] = []

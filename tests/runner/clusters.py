@@ -40,19 +40,24 @@ class Cluster:
         line = next(line for line in log.read_text().splitlines() if "Scheduler at:" in line)
         self.port = int(line.rpartition(":")[2])
 
-    def start_worker(self, *options: str, **environment: str) -> subprocess.Popen:
+    def start_worker(
+        self, *options: str, before: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.Popen:
         log = self.folder / f"worker{len(self.processes)}.log"
         process = self._start(
             log, "worker", self.address, "--nthreads", "1", "--no-dashboard", "--host",
-            "127.0.0.1", "--local-directory", str(self.folder), *options, **environment,
+            "127.0.0.1", "--local-directory", str(self.folder), *options, before=before,
+            **environment,
         )  # fmt: skip
         wait_for(lambda: "Registered to:" in log.read_text(), 60)
         return process
 
-    def _start(self, log: Path, *command: str, **environment: str) -> subprocess.Popen:
+    def _start(
+        self, log: Path, *command: str, before: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.Popen:
         with log.open("w") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dask", *command],
+                [*before, sys.executable, "-m", "dask", *command],
                 stdout=stream,
                 stderr=stream,
                 env={**self.environment, **environment},

@@ -328,12 +328,15 @@ def test_nobody_at_the_address(place, tmp_path):
 # --- disks ----------------------------------------------------------------------------------
 
 
-def on_a_small_disk(folder: Path, options: str, *command: object) -> subprocess.CompletedProcess:
-    """Run a command that sees a small file system of its own at ``folder``."""
+def own_disk(folder: Path, options: str) -> tuple[str, ...]:
+    """Start of a command that sees a small file system of its own at ``folder``."""
     script = f'mount -t tmpfs -o {options} tmpfs "$0" && exec "$@"'
+    return ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(folder))
+
+
+def on_a_small_disk(folder: Path, options: str, *command: object) -> subprocess.CompletedProcess:
     return subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, folder,
-         *map(str, command)],
+        [*own_disk(folder, options), *map(str, command)],
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
@@ -384,6 +387,16 @@ def test_a_full_disk(place, disk):
     # A run that did not even find room for its failure is named.
     assert done.stdout.count("not stored good/") == 12 - len(ends)
     assert not [name for name in files if ".partial" in name or ".lock" in name or ".tmp" in name]
+
+
+def test_a_worker_that_does_not_see_the_output_folder(place, disk, tmp_path):
+    with cluster(tmp_path) as dask:
+        dask.start_worker(before=own_disk(disk, "size=64k"))
+        done = eccvkit("sweep", place / "good.ipynb", "--scheduler", dask.address, "--out", disk)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"does not see {disk}/.sources/good-" in line
+    assert "--out must be the same place for this command and all workers" in line
 
 
 def test_a_read_only_folder(place, disk, tmp_path):
