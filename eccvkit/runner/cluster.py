@@ -26,8 +26,8 @@ from eccvkit.errors import EccvkitError
 from eccvkit.runner.fingerprint import code_digest
 from eccvkit.runner.work import Ended, Job, Share, stop_sweep, topic, work
 
-#: Where the dashboard listens unless asked otherwise: nobody else's machine can reach it.
-DASHBOARD = "127.0.0.1:8787"
+#: Any free port that no other machine can reach.
+LOOPBACK = "127.0.0.1:0"
 
 #: Seconds to wait for a scheduler, and for one that was lost to come back.
 PATIENCE = 10.0
@@ -232,9 +232,12 @@ def local(jobs: int, *, dashboard: str = "", gpus: Sequence[str] = ()) -> Iterat
         Names of the GPUs (as in ``CUDA_VISIBLE_DEVICES``); as many workers get one each.
     """
     _quiet()
-    options: dict[str, Any] = {"protocol": "inproc://", "dashboard": False}
-    if dashboard:
-        options |= {"dashboard": True, "dashboard_address": dashboard}
+    # Scheduler and workers answer over HTTP even without a dashboard: to this machine only.
+    scheduler = {
+        "protocol": "inproc://",
+        "dashboard": bool(dashboard),
+        "dashboard_address": dashboard or LOOPBACK,
+    }
     workers = {
         i: {
             "cls": Worker,
@@ -242,6 +245,7 @@ def local(jobs: int, *, dashboard: str = "", gpus: Sequence[str] = ()) -> Iterat
                 "nthreads": 1,
                 "memory_limit": 0,  # theirs is ours; that of the kernels is watched elsewhere
                 "dashboard": False,
+                "dashboard_address": LOOPBACK,
                 "resources": {GPU: 1} if i < len(gpus) else None,
             },
         }
@@ -250,7 +254,7 @@ def local(jobs: int, *, dashboard: str = "", gpus: Sequence[str] = ()) -> Iterat
     with warnings.catch_warnings(), dask.config.set({"distributed.worker.profile.enabled": False}):
         warnings.simplefilter("ignore")  # another port is taken when the first one is in use
         cluster = SpecCluster(
-            scheduler={"cls": Scheduler, "options": options},
+            scheduler={"cls": Scheduler, "options": scheduler},
             workers=workers,
             silence_logs=logging.CRITICAL,
         )
