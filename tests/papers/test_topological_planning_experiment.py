@@ -319,7 +319,7 @@ def test_every_claim_can_be_judged_and_can_fail():
         def run(config, variant, seed, device, *, keep=None):
             table1, table2 = tp.PAPER_TABLE1.get(variant, {}), tp.PAPER_TABLE2.get(variant, {})
             measured = {k: v / 100 for k, v in {**table1, **table2}.items()}
-            measured.setdefault("accuracy", 0.15)
+            measured.setdefault("accuracy", 0.3 if variant == "neural, mod-drop" else 0.15)
             measured.setdefault("h-spl", 0.2)
             measured["accuracy half"] = 0.3 if variant == "neural, mod-drop" else 0.2
             return {k: sign * v + 0.001 * seed for k, v in measured.items()}
@@ -329,7 +329,7 @@ def test_every_claim_can_be_judged_and_can_fail():
     claims = (*tp.CLAIMS, *tp.CONTROL_CLAIMS, *tp.EXTRA_CLAIMS)
     study = run_study(fake(1), None, order, [0, 1, 2])
     verdicts = {v.claim.id: v.verdict for v in judge(claims, study)}
-    assert len(verdicts) == len(claims) == 15
+    assert len(verdicts) == len(claims) == 16
     # The paper's own numbers bear out every claim but the one that its text and table disagree on.
     assert {k for k, v in verdicts.items() if v != "reproduced"} == {"C5e"}
     against = {

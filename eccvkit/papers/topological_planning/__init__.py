@@ -26,8 +26,8 @@ Where we deviate:
 * A local controller that walks straight and slides along walls, instead of a policy trained with
   PPO; it has m = 20 steps of 0.25 m, which is the 5 m within which the paper's local goals lie
   (with the paper's m = 10 even the oracle gets lost between our eight nodes).
-* Adam with a warm-up and a cosine, and one rate for the GRU and another for the mean, both chosen
-  on pilot seeds. Mod-drop tapers over the first half of the training.
+* Adam with a warm-up and a cosine; on pilot seeds the same rate was best for the GRU and for the
+  mean. Mod-drop tapers over the first fifth of the training.
 * Eq. 5 prints the arg min; the most redundant node is the arg max, which we use.
 
 The released code multiplies the two linear maps of Eq. 1 in another way; we follow the equation.
@@ -100,7 +100,14 @@ from eccvkit.papers.topological_planning.symbolic import (
     true_costs,
     tune,
 )
-from eccvkit.papers.topological_planning.tasks import Maps, Task, from_files, from_plans, load
+from eccvkit.papers.topological_planning.tasks import (
+    Maps,
+    Task,
+    from_files,
+    from_plans,
+    label,
+    load,
+)
 
 __all__ = [
     "CLAIMS",
@@ -140,6 +147,7 @@ __all__ = [
     "gated_messages",
     "joined",
     "kernel",
+    "label",
     "latents",
     "load",
     "mask_probability",

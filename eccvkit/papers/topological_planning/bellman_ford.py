@@ -64,16 +64,15 @@ def by_hand(nodes: int) -> GatedMessages:
     nodes : int
         N; the layer reads node vectors ``[d_i, s_i, b_i]`` of length 2 N + 1.
     """
-    layer = GatedMessages(2 * nodes + 1, nodes)
+    layer = GatedMessages(2 * nodes + 1, nodes).requires_grad_(False)
     receiver, sender = 0, 2 * nodes + 1  # where n_i and n_j start in the pair
-    with torch.no_grad():
-        value, gate = layer.w1.weight.zero_(), layer.w2.weight.zero_()
-        for c in range(nodes):
-            value[c, receiver + c] = 1.0  # d_i in channel c
-            value[c, sender + 2 * nodes] = 1.0  # b_j in every channel
-            # There is no bias: the entries of s_j sum to 1, so -1/2 of each is a constant.
-            gate[c, sender + nodes : sender + 2 * nodes] = -STEEP / 2
-            gate[c, sender + nodes + c] = STEEP / 2
+    value, gate = layer.w1.weight.zero_(), layer.w2.weight.zero_()
+    for c in range(nodes):
+        value[c, receiver + c] = 1.0  # d_i in channel c
+        value[c, sender + 2 * nodes] = 1.0  # b_j in every channel
+        # There is no bias: the entries of s_j sum to 1, so -1/2 of each is a constant.
+        gate[c, sender + nodes : sender + 2 * nodes] = -STEEP / 2
+        gate[c, sender + nodes + c] = STEEP / 2
     return layer
 
 

@@ -67,8 +67,8 @@ class Config:
     aggregate: str = "gru"
     vision: bool = True
     links: str = "probabilities"
-    taper: float = 0.5
-    steps: int = 1536
+    taper: float = 0.2
+    steps: int = 1408
     batch_size: int = 32
     lr: float = 1e-2
     clip: float = 2.0
