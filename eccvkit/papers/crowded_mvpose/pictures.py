@@ -19,7 +19,7 @@ from eccvkit.data.crowd import ViewDetections
 from eccvkit.papers.crowded_mvpose.correspondence import feet_costs, feet_on_ground
 from eccvkit.papers.crowded_mvpose.epipolar import epipolar_cost
 from eccvkit.papers.crowded_mvpose.experiment import Scene
-from eccvkit.papers.crowded_mvpose.matching import assign, feet_cost, feet_of, match_views, rectify
+from eccvkit.papers.crowded_mvpose.matching import assign, feet_cost, feet_of, rectify
 from eccvkit.papers.crowded_mvpose.triangulation import project
 from eccvkit.study import Study
 from eccvkit.viz.skeletons import draw_cameras, draw_floor, draw_skeletons, draw_skeletons_3d
@@ -190,8 +190,8 @@ def views_and_poses(
     axes = upper.subplots(2, views)
     reprojected, _ = project(scene.problem.cameras, estimate)
     for v, picture in enumerate(pictures_of(scene, factor)):
-        for ax in axes[:, v]:
-            ax.imshow(picture.image)
+        for ax, pale in zip(axes[:, v], (0.25, 0.65)):
+            ax.imshow(pale + (1 - pale) * picture.image)
             ax.set(xticks=[], yticks=[])
             ax.grid(visible=False)
         axes[0, v].set_title(f"view {v + 1}")
@@ -281,7 +281,7 @@ def matching_panel(
     draw_cameras(axes[0], cameras, distance=reach - 0.8)
     axes[0].set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="x in m",
                 ylabel="y in m", title="feet on the ground")  # fmt: skip
-    axes[0].legend(loc="upper left")
+    axes[0].legend(loc="lower left")
     rows, columns = np.argsort(first.person), np.argsort(second.person)
     counts = {}
     for ax, (name, cost) in zip(axes[1:], costs.items()):
@@ -337,8 +337,3 @@ def heatmap_rows(
     for ax, title in zip(axes[0, 1:], titles):
         ax.set_title(title, fontsize="small")
     return figure
-
-
-def matched(scene: Scene, matcher_costs, gate: float = np.inf) -> np.ndarray:
-    """People of a scene from other costs than those of its own feet, (G, V)."""
-    return match_views(matcher_costs, [len(d) for d in scene.detections], gate)
