@@ -2,14 +2,14 @@
 
 The code of Beeching et al. (ECCV 2020) reads ``.pth`` files, each a dictionary of tensors:
 
-========================  ==========================================================================
-``features``              (N, K) visual features of the nodes
-``positions``             (N, 2) or (N, 4): x, y, and sine and cosine of the heading
-``predicted_adj_mat``     (N, N) link probabilities E in [0, 1]
-``ground_adj_mat``        (N, N) true links, 0 or 1
+==========================  ============================================================
+``features``                (N, K) visual features of the nodes
+``positions``               (N, 2) or (N, 4): x, y, and sine and cosine of the heading
+``predicted_adj_mat``       (N, N) link probabilities E in [0, 1]
+``ground_adj_mat``          (N, N) true links, 0 or 1
 ``global_distance_matrix``  (N, N) distances D
-``optimal_actions``       (N, N), optional: next node from i towards the target t
-========================  ==========================================================================
+``optimal_actions``         (N, N), optional: next node from i towards the target t
+==========================  ============================================================
 
 Other keys (``path_length_mat``, ``weight_mat``) are not needed. Entries may have a first dimension
 of graphs, or be lists with one tensor per graph. The data itself was announced and never linked;
