@@ -29,11 +29,11 @@ class DropBrokenMarks(NbGraderPreprocessor):
 
 
 class ExecuteExercises(Execute):
-    """Execute a submission at a small preset, without the cells that train or need trained networks.
+    """Execute a submission at a small preset and leave out the cells that train.
 
-    A chapter tags these cells ``nbval-skip``; its exercises need neither them nor a preset. A cell
-    that is part of an exercise is executed whatever its tags: nbgrader takes a test that did not
-    run for one that passed.
+    A chapter tags them, and those that need what they trained, ``nbval-skip``; its exercises depend
+    on neither of them, nor on the preset. A cell that is part of an exercise is executed whatever
+    its tags: nbgrader takes a test that did not run for one that passed.
     """
 
     skip_cells_with_tag = Unicode(
