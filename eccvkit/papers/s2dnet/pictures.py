@@ -31,6 +31,8 @@ from eccvkit.study import Study
 from eccvkit.viz.curves import sweep
 from eccvkit.viz.style import GREY, PALETTE
 
+#: Colours of a map: so few that the stored picture stays small, and enough for the eye.
+SHADES = plt.get_cmap("magma", 20)
 #: Colours of a keypoint, its true place, and what was found, in every picture.
 KEYPOINT, TRUTH, FOUND = PALETTE[1], PALETTE[2], PALETTE[3]
 
@@ -103,7 +105,7 @@ def correspondence_maps(
     """
     columns = 4 + len(matcher.strides)
     figure, axes = plt.subplots(
-        len(rows), columns, figsize=(1.3 * columns, 1.45 * len(rows) + 0.4), squeeze=False
+        len(rows), columns, figsize=(1.02 * columns, 1.2 * len(rows) + 0.35), squeeze=False
     )
     for k, (row, (index, keypoint)) in enumerate(zip(axes, rows)):
         map_row(row, matcher, pairs, index, keypoint, titles=k == 0)
@@ -126,7 +128,7 @@ def map_row(
     mark(axes[0], keypoint, KEYPOINT)
     for ax, (name, values) in zip(axes[1:], maps.items()):
         scale = {"norm": PowerNorm(0.5, 0, 1)} if name == "softmax" else {}
-        ax.imshow(values.numpy(), cmap="magma", **scale)
+        ax.imshow(values.numpy(), cmap=SHADES, **scale)
         bare(ax, name.replace(" (", "\n(") if titles else "")
     found = best_pixel(maps["sum"][None, None])
     axes[-1].imshow(picture(second))
@@ -177,7 +179,7 @@ def match_lines(
     """
     gap = np.ones((first.shape[1], 4))
     both = np.concatenate([picture(first).mean(axis=2), gap, picture(second).mean(axis=2)], axis=1)
-    ax.imshow(0.3 + 0.7 * np.round(24 * both) / 24, cmap="gray", vmin=0, vmax=1)
+    ax.imshow(0.3 + 0.7 * np.round(12 * both) / 12, cmap="gray", vmin=0, vmax=1)
     shift = first.shape[-1] + 4
     for (x, y), (u, v), error in zip(keypoints.tolist(), points.tolist(), errors.tolist()):
         colour = PALETTE[0] if error <= within else PALETTE[1]
