@@ -98,8 +98,8 @@ class Config:
 PRESETS: dict[str, Config] = {
     "smoke": Config(
         people=6, scenes=2, val_scenes=1, densities=(4, 8), match_scenes=2, trials=20,
-        train_scenes=2, test_scenes=1, widths=(8, 16, 16, 16), deconv=(16, 16), epochs=2,
-        seeds=2, net_seeds=1,
+        train_scenes=4, test_scenes=2, widths=(8, 16, 16, 16), deconv=(16, 16), epochs=25,
+        batch_size=24, seeds=2, net_seeds=1,
     ),
     "lab": Config(),
     "gpu": Config(
