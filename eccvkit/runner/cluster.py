@@ -13,6 +13,7 @@ import os
 import socket
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -91,6 +92,7 @@ class Cluster:
                     function, [jobs[i] for i in chosen], key=keys, pure=False, **resources
                 )
                 futures.update(zip(chosen, made))
+        self._note_absent_workers(any(map(self._takes_gpu, jobs)))
         return [futures[i] for i in range(len(jobs))]
 
     def _takes_gpu(self, job: Job) -> bool:
@@ -112,16 +114,29 @@ class Cluster:
         if not self.address:
             return len(self._known)
         with suppress(OSError, ValueError):
-            info = self.client.scheduler_info(n_workers=-1)["workers"]
+            info = self._info()
             if info.keys() != self._known:
                 self._known = set(info)
                 self.notes += self.greet()
         return len(self._known)
 
+    def _info(self) -> Mapping[str, Any]:
+        return self.client.scheduler_info(n_workers=-1)["workers"]
+
+    def _note_absent_workers(self, gpu: bool) -> None:
+        """Say what is waited for: workers may come later."""
+        info = self._info() if self.address else {"here": {"resources": {GPU: 1}}}
+        start = f"start one with 'dask worker {self.address} --nthreads 1"
+        if not info:
+            self.notes.append(f"waiting for a worker: {start}'")
+        elif gpu and not any(worker["resources"].get(GPU) for worker in info.values()):
+            self.notes.append(f"waiting for a worker with a GPU: {start} --resources {GPU}=1'")
+
     def greet(self) -> list[str]:
         """Compare the workers' code with ours and share out their machines; return problems."""
         told = self.client.run(_identify, self.imports, self.source, on_error="return")
         ours, problems, machines = _package(self.imports), [], {}
+        kernels: Counter[tuple[str, tuple[int, ...]]] = Counter()
         for address, answer in told.items():
             if isinstance(answer, Exception):
                 problems.append(f"worker {address} cannot run eccvkit ({answer})")
@@ -134,8 +149,8 @@ class Cluster:
                 )
             else:
                 machines[address] = answer["machine"]
-        places = list(machines.values())
-        shares = {a: max(1, len(m[1]) // places.count(m)) for a, m in machines.items()}
+                kernels[answer["machine"]] += answer["kernels"]
+        shares = {a: max(1, len(m[1]) // kernels[m]) for a, m in machines.items()}
         if shares:
             self.client.run(_take_share, shares, workers=list(shares), on_error="ignore")
         return problems
@@ -170,7 +185,7 @@ class Cluster:
             self.client.run(stop_sweep, sweep, on_error="ignore")
 
 
-def _identify(imports: Sequence[str], source: str) -> dict[str, Any]:
+def _identify(imports: Sequence[str], source: str, dask_worker: Worker) -> dict[str, Any]:
     """What a worker tells about itself (runs on the worker)."""
     affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(_cores())
     # Workers that see the same cores share them; a job scheduler may have given each its own.
@@ -178,6 +193,7 @@ def _identify(imports: Sequence[str], source: str) -> dict[str, Any]:
     return {
         "package": _package(imports),
         "machine": (socket.gethostname(), tuple(cores)),
+        "kernels": dask_worker.state.nthreads,  # a kernel for every thread
         "sees": not source or _exists(source),
     }
 
@@ -324,7 +340,7 @@ def connect(
         problems = cluster.greet()
         if problems:
             raise EccvkitError(problems[0])
-        cluster._known = set(client.scheduler_info(n_workers=-1)["workers"])
+        cluster._known = set(cluster._info())
         yield cluster
     finally:
         with suppress(Exception):

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from eccvkit.runner.sweep import Outcome
     from eccvkit.runner.sweepfile import Block
 
+#: Failed runs that are named at the end of a sweep.
+MAX_FAILED = 20
+
 Names = Annotated[
     list[str], typer.Argument(metavar="PAPER", help="Slug, number, notebook file, or 'all'.")
 ]
@@ -344,9 +347,11 @@ def _print_outcome(screen: Console, outcome: Outcome) -> None:
         "not stored": len(outcome.lost),
     }
     screen.print(", ".join(f"{count} {name}" for name, count in counts.items() if count))
-    for record in failed:
+    for record in failed[:MAX_FAILED]:
         screen.print(f"[red]failed[/] {escape(record.label)}: {escape(str(record.error))}",
                      soft_wrap=True)  # fmt: skip
+    if len(failed) > MAX_FAILED:
+        screen.print(f"and {len(failed) - MAX_FAILED} more: see the report")
     for spec, cause in outcome.lost:
         screen.print(f"[red]not stored[/] {escape(spec.label)}: {escape(cause)}", soft_wrap=True)
 

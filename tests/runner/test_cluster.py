@@ -108,14 +108,16 @@ def test_the_share_of_a_machine_is_told_to_its_workers(monkeypatch):
                 self.shares = arguments[0]
                 return None
             package = cluster._package(())
-            machines = {"a": ("one", (0, 1, 2, 3)), "b": ("one", (0, 1, 2, 3)), "c": ("two", (0,)),
-                        "d": ("one", (4, 5, 6))}  # fmt: skip
+            four = (0, 1, 2, 3)
+            machines = {"a": ("one", four), "b": ("one", four), "c": ("two", (0,)),
+                        "d": ("one", (4, 5, 6)), "e": ("three", four)}  # fmt: skip
             return {
-                address: {"package": package, "machine": machine, "sees": True}
+                address: {"package": package, "machine": machine, "sees": True,
+                          "kernels": 4 if address == "e" else 1}
                 for address, machine in machines.items()
-            }
+            }  # fmt: skip
 
     client = Client()
     assert cluster.Cluster(client, "tcp://x").greet() == []
-    # a and b share four cores; d was given other ones.
-    assert client.shares == {"a": 2, "b": 2, "c": 1, "d": 3}
+    # a and b share four cores; d was given other ones; e runs four kernels.
+    assert client.shares == {"a": 2, "b": 2, "c": 1, "d": 3, "e": 1}

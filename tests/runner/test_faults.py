@@ -55,7 +55,7 @@ while True:
 
 SWEEP = """\
 retries = 1
-timeout = 20
+timeout = 15
 memory = 500
 
 [parameters]
@@ -153,7 +153,7 @@ def test_faults_on_a_cluster(place, tmp_path):
         assert faults["kernel"].faults[0].startswith("KernelDied: the kernel died (killed by SIG")
         assert str(faults["raises"].error) == "ValueError: as it must"
         assert faults["raises"].faults == []  # another attempt would raise again
-        assert str(faults["endless"].error) == "Timeout: not finished after 20 s and stopped"
+        assert str(faults["endless"].error) == "Timeout: not finished after 15 s and stopped"
         assert faults["hungry"].error.type == "OutOfMemory"
         assert "of at most 500 MB" in faults["hungry"].error.message
         assert len(faults["endless"].faults) == len(faults["hungry"].faults) == 1
@@ -287,13 +287,22 @@ def test_gpu_runs_go_to_the_worker_that_has_one(place, tmp_path):
     write_notebook(place / "where.ipynb", [source], PARAMETERS)
     with cluster(tmp_path) as dask:
         dask.start_worker(HAS="no")
+        sweep = start("sweep", place / "where.ipynb", "--preset", "smoke,gpu", "--seed", "0..2",
+                      "-p", f"place={place}", "--scheduler", dask.address,
+                      "--out", tmp_path / "out")  # fmt: skip
+        wait_for((place / "smoke.2").exists, 60)
+        # Nobody could run the others so far; a worker that joins later can.
         dask.start_worker("--resources", "GPU=1", HAS="yes")
-        done = eccvkit("sweep", place / "where.ipynb", "--preset", "gpu", "--seed", "0..2", "-p",
-                       f"place={place}", "--scheduler", dask.address,
-                       "--out", tmp_path / "out")  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert [(place / f"gpu.{seed}").read_text() for seed in range(3)] == ["yes"] * 3
-    assert f"scheduler: {dask.address}, 2 workers" in done.stdout
+        text, errors = sweep.communicate(timeout=60)
+    assert (sweep.returncode, errors) == (0, "")
+    found = {preset: {(place / f"{preset}.{seed}").read_text() for seed in range(3)}
+             for preset in ("smoke", "gpu")}  # fmt: skip
+    assert found == {"smoke": {"no"}, "gpu": {"yes"}}
+    assert f"scheduler: {dask.address}, 1 workers" in text
+    assert (
+        f"note   waiting for a worker with a GPU: start one with 'dask worker {dask.address}"
+        in text
+    )
 
 
 def test_another_version_on_a_worker(place, tmp_path):

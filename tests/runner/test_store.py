@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import uuid
+from socket import gethostname
 
 import fsspec
 import pytest
@@ -88,15 +89,26 @@ def test_a_damaged_record_is_no_record_and_a_foreign_one_is_refused(store):
         store.read(ADDRESS)
 
 
-def test_whoever_died_is_named_to_the_next_attempt(store):
+def test_a_note_that_was_left_names_the_dead(store):
+    with store.hold(ADDRESS, "sweep"):
+        (lock,) = fsspec.open_files(f"{store.root}/30_rpl/.smoke-seed0.lock")
+        with lock as stream:
+            left = stream.read()
+    with fsspec.open(f"{store.root}/30_rpl/.smoke-seed0.lock", "wb") as stream:
+        stream.write(left)
+    with store.hold(ADDRESS, "sweep") as hold:
+        (line,) = hold.lost
+        assert line.startswith(f"WorkerLost: the worker died during the run ({gethostname()}, pid ")
+
+
+def test_whoever_died_is_named_to_the_next_attempt(tmp_path):
+    store = FolderStore(tmp_path)
     script = f"""
 import os
 from eccvkit.runner.store import open_store
 with open_store({store.root!r}).hold({ADDRESS!r}, "sweep"):
     os._exit(9)
 """
-    if not isinstance(store, FolderStore):
-        pytest.skip("another process does not see this memory")
     for sweep, died in (("sweep", 1), ("sweep", 2), ("another", 0)):
         # The second time the holder itself finds that one died before it.
         done = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
