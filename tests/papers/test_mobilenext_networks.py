@@ -304,9 +304,10 @@ def test_unknown_variant():
 # ---- micro networks ------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("classes", [100, (10, 10)])
 @pytest.mark.parametrize("width", [0.35, 0.5, 1.0])
-def test_arms_cost_the_same(width):
-    nets = {arm: meta(lambda a=arm: micro.build(a, width, 100)) for arm in micro.ARMS}
+def test_arms_cost_the_same(width, classes):
+    nets = {arm: meta(lambda a=arm: micro.build(a, width, classes)) for arm in micro.ARMS}
     parameters = {arm: count_parameters(net) for arm, net in nets.items()}
     macs = {arm: count_macs(net, (3, 24, 24)) for arm, net in nets.items()}
     ours = "MobileNeXt"
@@ -318,7 +319,37 @@ def test_arms_cost_the_same(width):
     # As in Table 5, the stronger baseline may cost more.
     assert parameters["MobileNetV2, two depthwise"] > parameters[ours]
     if width == 1.0:
-        assert parameters[ours] == 43_180
+        assert parameters[ours] == (43_180 if classes == 100 else 43_180 - 129 * 80)
+
+
+def test_logits_of_pairs_are_sums_and_their_cross_entropy_is_the_factors():
+    head = networks.PairClassifier(4, (3, 5)).double()
+    x, y = torch.randn(7, 4, dtype=torch.double), torch.randint(15, (7,))
+    scores = x @ head.weight.T + head.bias
+    u, v = scores[:, :3], scores[:, 3:]
+    logits = head(x)
+    assert logits.shape == (7, 15)
+    table = logits.unflatten(1, (3, 5))
+    for a in range(3):
+        for b in range(5):
+            assert torch.allclose(table[:, a, b], u[:, a] + v[:, b])
+            assert torch.equal(logits[:, 5 * a + b], table[:, a, b])
+    factors = F.cross_entropy(u, y // 5) + F.cross_entropy(v, y % 5)
+    assert torch.allclose(F.cross_entropy(logits, y), factors)
+    # The best pair is the pair of the best, and summing one factor out gives the other's softmax.
+    assert torch.equal(logits.argmax(dim=1), 5 * u.argmax(dim=1) + v.argmax(dim=1))
+    assert torch.allclose(logits.softmax(dim=1).unflatten(1, (3, 5)).sum(dim=2), u.softmax(dim=1))
+
+
+def test_a_network_for_pairs_has_the_head_of_its_factors():
+    plain, pairs = (micro.build("MobileNeXt", 0.5, classes) for classes in (100, (10, 10)))
+    assert type(plain.classifier) is nn.Linear and plain.classifier.out_features == 100
+    assert isinstance(pairs.classifier, networks.PairClassifier)
+    assert pairs.classifier.weight.shape == (20, 128) and pairs.classifier.bias.eq(0).all()
+    assert pairs.classifier.weight.std().item() == pytest.approx(0.01, rel=0.1)
+    assert pairs.eval()(torch.randn(2, 3, 16, 16)).shape == (2, 100)
+    macs = [count_macs(net, (3, 16, 16)) for net in (plain, pairs)]
+    assert macs[0] - macs[1] == 80 * 128
 
 
 def test_micro_arms_differ_only_in_what_they_are_named_for():

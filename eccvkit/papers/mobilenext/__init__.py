@@ -18,6 +18,9 @@ The text and the released code describe different networks; we build both, see
   places where the identity starts and ends, by half a block.
 * Quantisation (Table 4) is the plain linear one, with the ranges of 256 training images, and we
   also use fewer than 8 bits: small networks hardly notice 8.
+* Our classes are pairs of an outline and a texture. The small networks score a pair by the sum of
+  two scores (:class:`~eccvkit.papers.mobilenext.networks.PairClassifier`), so that both factors are
+  learned from the start.
 * The small networks have the blocks of the text. The free channels of MobileNetV2 and of Fig. 3a
   are solved for the same number of parameters as MobileNeXt has; MobileNetV2 with a second
   depthwise convolution costs more than MobileNeXt, as in Table 5.
@@ -62,6 +65,7 @@ from eccvkit.papers.mobilenext.micro import ARMS, build, match_parameters
 from eccvkit.papers.mobilenext.networks import (
     MOBILENEXT_ROWS,
     MobileNet,
+    PairClassifier,
     inverted_specs,
     mobilenet_v2,
     mobilenext,
@@ -92,6 +96,7 @@ __all__ = [
     "Config",
     "InvertedResidual",
     "MobileNet",
+    "PairClassifier",
     "SandglassBlock",
     "Task",
     "ThinShortcuts",

@@ -24,6 +24,8 @@ class Config:
         Width multiplier of the arms that do not name one.
     image_size : int
         Side in pixels (CIFAR always has 32).
+    noise : float
+        Standard deviation of the pixel noise of TinyShapes.
     n_train, n_test : int
         Images; CIFAR is cut to its first so many.
     epochs, batch_size : int
@@ -43,6 +45,7 @@ class Config:
     data_dir: str = ""
     width: float = 0.5
     image_size: int = 24
+    noise: float = 0.04
     n_train: int = 7200
     n_test: int = 2000
     epochs: int = 4
@@ -64,15 +67,17 @@ class Config:
                 raise EccvkitError(f"{name} is {getattr(self, name)}: use a number above 0")
         if self.image_size < 8:
             raise EccvkitError(f"image_size is {self.image_size}: use at least 8 pixels")
+        if not self.noise >= 0:
+            raise EccvkitError(f"noise is {self.noise}: use 0 or more")
         if not 0 <= self.warmup < 1:
             raise EccvkitError(f"warmup is {self.warmup}: it is a share of the steps, below 1")
         if self.data not in DATA_SETS:
             raise unknown("data set", self.data, DATA_SETS)
 
     @property
-    def num_classes(self) -> int:
-        """Classes of the data set."""
-        return 10 if self.data == "cifar10" else 100
+    def classes(self) -> int | tuple[int, int]:
+        """Classes of the data set; of TinyShapes-100, outlines and textures."""
+        return {"tinyshapes": (10, 10), "cifar10": 10, "cifar100": 100}[self.data]
 
 
 PRESETS: dict[str, Config] = {

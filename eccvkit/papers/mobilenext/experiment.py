@@ -204,7 +204,7 @@ def run(
     config = replace(config, lr=chosen.rate * config.lr)
     task = load(config, seed, device)
     seed_everything(seed)
-    net = build(chosen.arm, chosen.width or config.width, config.num_classes, block)
+    net = build(chosen.arm, chosen.width or config.width, config.classes, block)
     history = train(config, net, task, seed, label=variant)
     if keep is not None:
         keep.update(net=net, task=task, history=history)

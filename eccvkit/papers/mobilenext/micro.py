@@ -18,7 +18,13 @@ from eccvkit.errors import EccvkitError, unknown
 from eccvkit.nn.count import count_parameters
 from eccvkit.nn.separable import ConvBN, pointwise
 from eccvkit.papers.mobilenext.blocks import InvertedResidual, SandglassBlock, ThinShortcuts
-from eccvkit.papers.mobilenext.networks import MobileNet, Rows, inverted_specs, sandglass_specs
+from eccvkit.papers.mobilenext.networks import (
+    Classes,
+    MobileNet,
+    Rows,
+    inverted_specs,
+    sandglass_specs,
+)
 
 #: Rows (t, c, n, s) of the sandglass network and of its partner, for images of 16 to 32 pixels.
 SANDGLASS_ROWS: Rows = ((2, 48, 1, 2), (4, 48, 2, 1), (4, 96, 3, 2), (4, 128, 1, 2))
@@ -29,7 +35,7 @@ STEM, DIVISOR = 16, 4
 
 def micro_sandglass(
     width: float,
-    num_classes: int,
+    classes: Classes,
     *,
     alpha: float = 1.0,
     relu_end: bool = False,
@@ -41,7 +47,7 @@ def micro_sandglass(
     Parameters
     ----------
     width : float
-    num_classes : int
+    classes : int or tuple of (int, int)
     alpha : float
         Identity tensor multiplier (Table 7).
     relu_end : bool
@@ -59,16 +65,16 @@ def micro_sandglass(
     specs = sandglass_specs(SANDGLASS_ROWS, width, "paper", stem=STEM, divisor=DIVISOR)
     blocks = [block(**s._asdict(), alpha=alpha, relu_end=relu_end) for s in specs]
     chain = ThinShortcuts(blocks) if thin_shortcuts else nn.Sequential(*blocks)
-    return _assemble(specs[0].in_channels, chain, specs[-1].out_channels, num_classes)
+    return _assemble(specs[0].in_channels, chain, specs[-1].out_channels, classes)
 
 
-def micro_bottleneck(width: float, num_classes: int, *, middle: float = 1.0) -> MobileNet:
+def micro_bottleneck(width: float, classes: Classes, *, middle: float = 1.0) -> MobileNet:
     """The sandglass network with both depthwise convolutions in the bottleneck (Fig. 3a).
 
     Parameters
     ----------
     width : float
-    num_classes : int
+    classes : int or tuple of (int, int)
     middle : float
         Factor on the channels of the bottlenecks.
 
@@ -85,10 +91,10 @@ def micro_bottleneck(width: float, num_classes: int, *, middle: float = 1.0) -> 
         for s in specs
     )
     chain = nn.Sequential(*blocks)
-    return _assemble(specs[0].in_channels, chain, specs[-1].out_channels, num_classes)
+    return _assemble(specs[0].in_channels, chain, specs[-1].out_channels, classes)
 
 
-def micro_v2(width: float, num_classes: int, *, last: int, n_depthwise: int = 1) -> MobileNet:
+def micro_v2(width: float, classes: Classes, *, last: int, n_depthwise: int = 1) -> MobileNet:
     """Small MobileNetV2 with ``last`` channels before the classifier.
 
     Raises
@@ -101,11 +107,11 @@ def micro_v2(width: float, num_classes: int, *, last: int, n_depthwise: int = 1)
         *(InvertedResidual(**s._asdict(), n_depthwise=n_depthwise) for s in specs),
         pointwise(specs[-1].out_channels, last),
     )
-    return _assemble(specs[0].in_channels, chain, last, num_classes)
+    return _assemble(specs[0].in_channels, chain, last, classes)
 
 
-def _assemble(stem: int, chain: nn.Module, features: int, num_classes: int) -> MobileNet:
-    return MobileNet(ConvBN(3, stem), chain, nn.Identity(), features, num_classes)
+def _assemble(stem: int, chain: nn.Module, features: int, classes: Classes) -> MobileNet:
+    return MobileNet(ConvBN(3, stem), chain, nn.Identity(), features, classes)
 
 
 def match_parameters(build: Callable[[int], nn.Module], target: int, low: int, high: int) -> int:
@@ -143,7 +149,7 @@ def match_parameters(build: Callable[[int], nn.Module], target: int, low: int, h
 
 
 def build(
-    arm: str, width: float, num_classes: int, block: type[SandglassBlock] = SandglassBlock
+    arm: str, width: float, classes: Classes, block: type[SandglassBlock] = SandglassBlock
 ) -> MobileNet:
     """Build one arm of the comparison; the weights come from torch's global seed.
 
@@ -152,7 +158,7 @@ def build(
     arm : str
         A name in :data:`ARMS`.
     width : float
-    num_classes : int
+    classes : int or tuple of (int, int)
     block : type
         Makes the blocks of the sandglass arms; called like :class:`SandglassBlock`.
 
@@ -164,45 +170,45 @@ def build(
         A width that leaves a layer without channels.
     """
     if arm in SANDGLASS_ARMS:
-        return micro_sandglass(width, num_classes, block=block, **SANDGLASS_ARMS[arm])
+        return micro_sandglass(width, classes, block=block, **SANDGLASS_ARMS[arm])
     if arm in OTHER_ARMS:
-        return OTHER_ARMS[arm](width, num_classes)
+        return OTHER_ARMS[arm](width, classes)
     raise unknown("arm", arm, ARMS)
 
 
 @cache
-def matched_last(width: float, num_classes: int) -> int:
+def matched_last(width: float, classes: Classes) -> int:
     """Channels of MobileNetV2's last convolution that give it the parameters of MobileNeXt."""
     return match_parameters(
-        lambda last: micro_v2(width, num_classes, last=last), _budget(width, num_classes), 4, 512
+        lambda last: micro_v2(width, classes, last=last), _budget(width, classes), 4, 512
     )
 
 
 @cache
-def matched_middle(width: float, num_classes: int) -> float:
+def matched_middle(width: float, classes: Classes) -> float:
     """Factor on the bottlenecks that gives Fig. 3a's network the parameters of MobileNeXt."""
     percent = match_parameters(
-        lambda percent: micro_bottleneck(width, num_classes, middle=percent / 100),
-        _budget(width, num_classes),
+        lambda percent: micro_bottleneck(width, classes, middle=percent / 100),
+        _budget(width, classes),
         100,
         400,
     )
     return percent / 100
 
 
-def _budget(width: float, num_classes: int) -> int:
+def _budget(width: float, classes: Classes) -> int:
     with torch.device("meta"):
-        return count_parameters(micro_sandglass(width, num_classes))
+        return count_parameters(micro_sandglass(width, classes))
 
 
-def _matched_v2(width: float, num_classes: int, n_depthwise: int = 1) -> MobileNet:
+def _matched_v2(width: float, classes: Classes, n_depthwise: int = 1) -> MobileNet:
     """MobileNetV2 with the budget of MobileNeXt; a second depthwise convolution comes on top."""
-    last = matched_last(width, num_classes)
-    return micro_v2(width, num_classes, last=last, n_depthwise=n_depthwise)
+    last = matched_last(width, classes)
+    return micro_v2(width, classes, last=last, n_depthwise=n_depthwise)
 
 
-def _matched_bottleneck(width: float, num_classes: int) -> MobileNet:
-    return micro_bottleneck(width, num_classes, middle=matched_middle(width, num_classes))
+def _matched_bottleneck(width: float, classes: Classes) -> MobileNet:
+    return micro_bottleneck(width, classes, middle=matched_middle(width, classes))
 
 
 #: Arms made of sandglass blocks, by the options of :func:`micro_sandglass`.
@@ -215,8 +221,8 @@ SANDGLASS_ARMS: dict[str, dict[str, Any]] = {
     "alpha=1/6": {"alpha": 1 / 6},
     "alpha=0": {"alpha": 0.0},
 }
-#: The others: (width, number of classes) to network.
-OTHER_ARMS: dict[str, Callable[[float, int], MobileNet]] = {
+#: The others: (width, classes) to network.
+OTHER_ARMS: dict[str, Callable[[float, Classes], MobileNet]] = {
     "MobileNetV2": _matched_v2,
     "MobileNetV2, two depthwise": partial(_matched_v2, n_depthwise=2),
     "depthwise in bottleneck": _matched_bottleneck,

@@ -19,6 +19,8 @@ from eccvkit.nn.separable import ConvBN, make_divisible, pointwise, scale_channe
 from eccvkit.papers.mobilenext.blocks import InvertedResidual, SandglassBlock
 
 Rows = Sequence[tuple[int, int, int, int]]
+#: Number of classes, or of values of the two factors whose pairs are the classes.
+Classes = int | tuple[int, int]
 
 #: Table 2.
 MOBILENEXT_ROWS: Rows = (
@@ -48,6 +50,30 @@ STEM, LAST, DROPOUT = 32, 1280, 0.2
 VARIANTS = ("released", "paper")
 
 
+class PairClassifier(nn.Linear):
+    """Linear classifier for pairs of two factors: the logit of the pair (a, b) is ``u_a + v_b``.
+
+    Its softmax is the product of one softmax per factor, so that the cross-entropy over all pairs
+    is exactly the sum of the cross-entropies of the factors. Neither has to wait for the other to
+    be learned, and n m classes cost the parameters of n + m.
+
+    Parameters
+    ----------
+    features : int
+    factors : tuple of (int, int)
+        How many values n and m the factors have.
+    """
+
+    def __init__(self, features: int, factors: tuple[int, int]) -> None:
+        super().__init__(features, sum(factors))
+        self.factors = factors
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, n m) of features (B, features); the pair (a, b) is class ``m a + b``."""
+        u, v = super().forward(x).split(self.factors, dim=1)
+        return (u[:, :, None] + v[:, None, :]).flatten(1)
+
+
 class MobileNet(nn.Module):
     """Stem, blocks, optional last convolution, pooling, classifier.
 
@@ -57,7 +83,8 @@ class MobileNet(nn.Module):
         ``last`` may be an identity.
     features : int
         Channels of what ``last`` gives.
-    num_classes : int
+    classes : int or tuple of (int, int)
+        Two factors get a :class:`PairClassifier`.
     dropout : float
 
     Notes
@@ -72,13 +99,14 @@ class MobileNet(nn.Module):
         blocks: nn.Module,
         last: nn.Module,
         features: int,
-        num_classes: int,
+        classes: Classes,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.stem, self.blocks, self.last = stem, blocks, last
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(features, num_classes)
+        pairs = isinstance(classes, tuple)
+        self.classifier = (PairClassifier if pairs else nn.Linear)(features, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -90,7 +118,7 @@ class MobileNet(nn.Module):
         return self.last(self.blocks(self.stem(x))).mean(dim=(2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, num_classes) of images (B, 3, H, W)."""
+        """Logits (B, classes) of images (B, 3, H, W)."""
         return self.classifier(self.dropout(self.features(x)))
 
 
@@ -199,7 +227,7 @@ def mobilenext(
         blocks=nn.Sequential(*(SandglassBlock(**s._asdict(), alpha=alpha) for s in specs)),
         last=nn.Identity(),
         features=specs[-1].out_channels,
-        num_classes=num_classes,
+        classes=num_classes,
         dropout=dropout,
     )
 
@@ -268,6 +296,6 @@ def mobilenet_v2(
         blocks=nn.Sequential(*blocks),
         last=pointwise(specs[-1].out_channels, last),
         features=last,
-        num_classes=num_classes,
+        classes=num_classes,
         dropout=dropout,
     )

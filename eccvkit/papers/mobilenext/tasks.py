@@ -35,20 +35,27 @@ def load(config: Config, seed: int, device: torch.device | str = "cpu") -> Task:
         A file of CIFAR is missing or malformed.
     """
     return _load(
-        config.data, config.data_dir, config.image_size, config.n_train, config.n_test, seed,
-        torch.device(device),
+        config.data, config.data_dir, config.image_size, config.noise, config.n_train,
+        config.n_test, seed, torch.device(device),
     )  # fmt: skip
 
 
 # A study runs all arms of a seed in a row: one task at a time is worth keeping.
 @lru_cache(maxsize=1)
 def _load(
-    data: str, folder: str, side: int, n_train: int, n_test: int, seed: int, device: torch.device
+    data: str,
+    folder: str,
+    side: int,
+    noise: float,
+    n_train: int,
+    n_test: int,
+    seed: int,
+    device: torch.device,
 ) -> Task:
     pairs, names = [], ()
     for part, n in (("train", n_train), ("test", n_test)):
         if data == "tinyshapes":
-            drawn = tinyshapes(n, side, classes=100, part=part, seed=seed)
+            drawn = tinyshapes(n, side, classes=100, part=part, seed=seed, noise=noise)
             images, labels, names = drawn.images, drawn.labels, drawn.names
         else:
             read = getattr(readers, data)(folder or None, part)
