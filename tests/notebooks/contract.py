@@ -22,6 +22,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 from eccvkit.claims import VERDICTS
 from eccvkit.errors import DataError
 from eccvkit.outputs import collect
+from eccvkit.runner.leaks import find_leaks, secret_lines
 from eccvkit.runner.notebook import parameters
 
 SECTIONS = (
@@ -264,29 +265,27 @@ def exercises(notebook: NotebookNode) -> list[str]:
 
 
 def student_edition(notebook: NotebookNode) -> list[str]:
-    """Nbgrader takes every solution and every hidden test out."""
+    """Nbgrader takes every solution and hidden test out, and no line of them stands elsewhere."""
     steps = (ClearSolutions(), ClearHiddenTests())
     for step in steps:
         step.log.disabled = True  # what it would log is in the exception
-    found = []
-    for number, before in enumerate(notebook.cells, start=1):
-        after = deepcopy(before)
+    cleared = deepcopy(notebook)
+    for number, cell in enumerate(cleared.cells, start=1):
+        if cell.cell_type == "code":
+            cell.outputs = []
         try:
             for step in steps:
-                step.preprocess_cell(after, {"language": "python"}, number)
+                step.preprocess_cell(cell, {"language": "python"}, number)
         except Exception as error:  # RuntimeError, or KeyError and the like from broken metadata
-            found.append(f"cell {number}: nbgrader makes no student edition: {error}")
-            continue
-        secret = {
-            line.strip()
-            for kind in ("SOLUTION", "HIDDEN TESTS")
-            for text in regions(before, kind)
-            for line in text.splitlines()
-        } - {""}
-        left = secret & {line.strip() for line in after.source.splitlines()}
-        if left or "### BEGIN" in after.source:
-            found.append(f"cell {number}: the student edition still shows a solution")
-    return found
+            return [f"cell {number}: nbgrader makes no student edition: {error}"]
+    try:
+        secrets = secret_lines(notebook)
+    except DataError as error:
+        return [str(error)]
+    return [
+        f"the student edition still shows a solution: {leak}"
+        for leak in find_leaks(cleared, secrets)
+    ]
 
 
 # --- reading a notebook ---------------------------------------------------------------------
