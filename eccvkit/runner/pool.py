@@ -130,7 +130,7 @@ class _Crew:
         self.cluster = cluster
         self.listener = listener
         self.function = function
-        self.specs = {job.spec.label: job.spec for job in jobs}
+        self.open = {job.spec.label: job.spec for job in jobs}
         self.futures: dict[Future, Job] = {}
         self.started: set[str] = set()
         self.result = Result()
@@ -176,7 +176,9 @@ class _Crew:
         heapq.heappush(self._later, (time.monotonic() + seconds, next(self._number), job))
 
     def _event(self, event: dict[str, Any]) -> None:
-        spec = self.specs[event["label"]]
+        spec = self.open.get(event["label"])
+        if spec is None:
+            return  # it has ended since
         if event["what"] == "started":
             self.started.add(spec.label)
             self.listener.started(spec)
@@ -211,6 +213,7 @@ class _Crew:
         elif ended.state == "fault":
             self._give_up(job, ended.faults)
         elif ended.record:
+            del self.open[job.spec.label]
             self.result.records.append(ended.record)
             self.listener.finished(job.spec, ended.record)
         else:
@@ -235,6 +238,7 @@ class _Crew:
             self._lose(job, last)
 
     def _lose(self, job: Job, cause: str) -> None:
+        del self.open[job.spec.label]
         self.result.lost.append((job.spec, cause))
         self.listener.lost(job.spec, cause)
 

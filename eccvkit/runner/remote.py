@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -132,7 +133,7 @@ class UrlStore:
         """Write a file that appears whole under its name."""
         parent, _, name = path.rpartition("/")
         self.files.makedirs(parent, exist_ok=True)
-        draft = f"{parent}/.{name}.tmp"
+        draft = f"{parent}/.{name}.{uuid.uuid4().hex[:8]}.tmp"
         try:
             self.files.pipe_file(draft, content)
             self.files.mv(draft, path)

@@ -114,16 +114,20 @@ def test_a_sweep_behind_a_url(run, place):
     assert executed(place) == [0, 1]
 
 
-def test_code_that_changes_while_a_run_lasts(run, place, monkeypatch):
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_code_that_changed_since_the_start(run, place, monkeypatch, meanwhile):
     from eccvkit.runner import work
 
-    digests = iter(["another"])
     real = work.code_digest
-    monkeypatch.setattr(work, "code_digest", lambda m: next(digests, None) or real(m))
+    digests = iter(["", "another"] if meanwhile else ["another"])  # "": what it really is
+    monkeypatch.setattr(work, "code_digest", lambda m: next(digests, "") or real(m))
     status, out, _ = run("sweep", "nb.ipynb", "-p", f"place={place}", "--dashboard", "off")
     assert status == 1
     assert "CodeChanged: modules that the notebook imports differ" in out
-    assert not (place / "executed").exists()
+    assert (place / "executed").exists() == meanwhile
+    (record,), _ = read_records(place / "runs")
+    assert record.status == "failed"
+    assert ("notebook.ipynb" in record.files) == meanwhile
     assert run("sweep", "nb.ipynb", "-p", f"place={place}")[0] == 0
 
 
