@@ -36,6 +36,9 @@ PATIENCE = 10.0
 #: Name of the worker resource that runs at the preset gpu take.
 GPU = "GPU"
 
+#: Jobs that are sent in one message.
+BATCH = 1000
+
 OnEvent = Callable[[Mapping[str, Any]], None]
 
 
@@ -85,13 +88,12 @@ class Cluster:
         futures: dict[int, Future] = {}
         for gpu in (False, True):
             chosen = [i for i, job in enumerate(jobs) if self._takes_gpu(job) == gpu]
-            if chosen:
-                keys = [self._key(jobs[i]) for i in chosen]
-                resources = {"resources": {GPU: 1}} if gpu else {}
-                made = self.client.map(
-                    function, [jobs[i] for i in chosen], key=keys, pure=False, **resources
-                )
-                futures.update(zip(chosen, made))
+            resources = {"resources": {GPU: 1}} if gpu else {}
+            for batch in (chosen[at : at + BATCH] for at in range(0, len(chosen), BATCH)):
+                part = [jobs[i] for i in batch]
+                keys = [self._key(job) for job in part]
+                made = self.client.map(function, part, key=keys, pure=False, **resources)
+                futures.update(zip(batch, made))
         self._note_absent_workers(any(map(self._takes_gpu, jobs)))
         return [futures[i] for i in range(len(jobs))]
 
@@ -333,10 +335,9 @@ def connect(
             f"no Dask scheduler answers at {address} ({cause[0][:150]}): start one with "
             "'dask scheduler', and name it as tcp://HOST:PORT"
         ) from error
+    cluster = Cluster(client, address, True, client.dashboard_link or "", imports, source)
     try:
         check_versions(client)
-        dashboard = client.dashboard_link or ""
-        cluster = Cluster(client, address, True, dashboard, imports, source)
         problems = cluster.greet()
         if problems:
             raise EccvkitError(problems[0])
@@ -344,7 +345,7 @@ def connect(
         yield cluster
     finally:
         with suppress(Exception):
-            client.close(timeout=2)
+            cluster.client.close(timeout=2)  # another one, if the scheduler came back
 
 
 def check_versions(client: Client) -> None:

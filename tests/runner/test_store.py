@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import subprocess
 import sys
@@ -11,12 +10,12 @@ from socket import gethostname
 
 import fsspec
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
 
 from eccvkit.errors import EccvkitError
 from eccvkit.runner.record import ForeignFormat, write_record
 from eccvkit.runner.store import FolderStore, open_store
 
+from .disks import FullFileSystem
 from .test_record import make_record
 
 ADDRESS = "30_rpl/smoke-seed0"
@@ -159,21 +158,8 @@ def test_a_url_that_nobody_knows():
         open_store("nonsense://x")
 
 
-class FullFileSystem(MemoryFileSystem):
-    """A disk with room for 60 bytes; its files are its own."""
-
-    protocol = "full"
-    store: dict = {}  # noqa: RUF012 (fsspec shares it between instances on purpose)
-    pseudo_dirs = [""]  # noqa: RUF012
-
-    def pipe_file(self, path, value, **kwargs):
-        if sum(len(f.getbuffer()) for f in self.store.values()) + len(value) > 60:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        super().pipe_file(path, value, **kwargs)
-
-
 def test_a_full_place_keeps_nothing_half_written():
-    fsspec.register_implementation("full", FullFileSystem, clobber=True)
+    FullFileSystem.install(room=60)
     store = open_store("full://runs")
     store.check()
     with (

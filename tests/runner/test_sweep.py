@@ -18,6 +18,7 @@ from eccvkit.runner.store import open_store
 from eccvkit.runner.sweep import shard
 
 from .conftest import no_traces, write_notebook
+from .disks import FullFileSystem
 
 PARAMETERS = 'preset = "smoke"\nseed = 0\ndevice = "cpu"\nplace = ""\n'
 SOURCE = 'with open(f"{place}/executed", "a") as s:\n    s.write(f"{seed} ")\n'
@@ -112,6 +113,25 @@ def test_a_sweep_behind_a_url(run, place):
     assert run("results", out)[0] == 0
     assert run("report", out)[0] == 0
     assert executed(place) == [0, 1]
+
+
+def test_a_place_that_fills_up(run, place):
+    FullFileSystem.install(room=700_000)  # two runs, and the failures of the others
+    command = ["sweep", "nb.ipynb", "-p", f"place={place}", "--seed", "0..3", "--out", "full://r",
+               "--dashboard", "off", "--jobs", 1]  # fmt: skip
+    status, out, _ = run(*command, "--retries", 0)
+    assert status == 1
+    assert "2 done, 2 failed" in out
+    records, problems = open_store("full://r").records()
+    assert problems == []
+    assert [str(r.error or "ok") for r in records] == [
+        "ok", "ok", *["StoreFailed: [Errno 28] No space left on device"] * 2
+    ]  # fmt: skip
+    names = [name.rpartition("/")[2] for name in FullFileSystem.store]
+    assert not [name for name in names if name.endswith((".tmp", ".lock"))]
+    FullFileSystem.room = 5_000_000  # somebody made room: the same command completes
+    assert run(*command)[0] == 0
+    assert executed(place) == [0, 1, 2, 2, 3, 3]
 
 
 @pytest.mark.parametrize("meanwhile", [False, True])
