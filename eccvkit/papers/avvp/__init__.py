@@ -15,8 +15,9 @@ Where we deviate from the paper:
 * Losses are means over classes, not sums.
 * Averaging eight frames per second before the linear input layer, not after it, is the same.
 * Scenes of ours instead of LLP, with few classes that are seen but never heard, as in LLP; half of
-  the classes in both modalities have the same times in both. Networks without context are
-  compared on clear scenes, those with context on noisy ones.
+  the classes in both modalities have the same times in both. Audio features are less noisy than
+  visual ones. Networks without context are compared on clear scenes, those with context on scenes
+  with twice the noise.
 * Adam for 25 epochs of batches of 64, without decay: the networks are small. The rate is 1e-3, and
   3e-4 for networks with attention: for each the best of 3e-4, 1e-3 and 3e-3 on pilot seeds.
 
@@ -40,8 +41,10 @@ evaluation, arms), :mod:`~eccvkit.papers.avvp.claims`.
 from eccvkit.papers.avvp.claims import CLAIMS, HAN_CLAIMS, PAPER_HAN, PAPER_PLAIN
 from eccvkit.papers.avvp.config import NOISY_PRESETS, PAPER, PRESETS, Config, configure
 from eccvkit.papers.avvp.experiment import (
+    CLEAR_STUDY,
     HAN_ARMS,
     LABEL_ARMS,
+    NOISY_STUDY,
     PLAIN,
     TEMPORAL_ARMS,
     VARIANTS,
@@ -84,10 +87,12 @@ from eccvkit.papers.avvp.temporal import (
 __all__ = [
     "AUDIO",
     "CLAIMS",
+    "CLEAR_STUDY",
     "HAN_ARMS",
     "HAN_CLAIMS",
     "LABEL_ARMS",
     "NOISY_PRESETS",
+    "NOISY_STUDY",
     "PAPER",
     "PAPER_HAN",
     "PAPER_PLAIN",

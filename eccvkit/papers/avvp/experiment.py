@@ -165,8 +165,9 @@ def evaluate(
         * "bias": segment-level audio minus visual;
         * "copied": share of seconds in which the network reports to see a class that is only heard
           in the whole video (0 if there is none such);
-        * "type, no mask" and "type, modality mask": Type@AV of segments without the mask of
-          :func:`parse`, and with the larger probability of the two modalities as mask.
+        * "type, no mask", "type, video mask" and "type, modality mask": Type@AV of segments without
+          the mask of :func:`parse`, and with one kind of mask for all arms: the probability of the
+          video, or the larger one of the two modalities.
     """
     found = instances_of(net, bags)
     pooled = (pooling or POOLINGS[config.pooling])(*found[:3])
@@ -176,7 +177,11 @@ def evaluate(
     heard_only = truth.audio.any(axis=1) & ~truth.visual.any(axis=1)
     copied = parsed[VISUAL].mean(axis=1)[heard_only]
     scores["copied"] = float(copied.mean()) if len(copied) else 0.0
-    masks = {"no mask": None, "modality mask": torch.maximum(pooled.audio, pooled.visual)}
+    masks = {
+        "no mask": None,
+        "video mask": pooled.video,
+        "modality mask": torch.maximum(pooled.audio, pooled.visual),
+    }
     for name, mask in masks.items():
         masked = parse(found.p, mask, config.threshold)
         scores[f"type, {name}"] = parsing_scores(truth.pair(), masked)["segment type"]
@@ -212,6 +217,10 @@ LABEL_ARMS: dict[str, dict[str, Any]] = {
     "HAN, smoothing": {"temporal": "HAN", "epsilon_visual": 0.1},
     "HAN, smoothing 0.3": {"temporal": "HAN", "epsilon_visual": 0.3},
 }
+
+#: The arms on clear and on noisy scenes, in the order of the tables.
+CLEAR_STUDY = (*PLAIN, "HAN, wsl")
+NOISY_STUDY = (*TEMPORAL_ARMS, *HAN_ARMS, *LABEL_ARMS)
 
 VARIANTS: dict[str, dict[str, Any]] = PLAIN | TEMPORAL_ARMS | HAN_ARMS | LABEL_ARMS
 
