@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from eccvkit.data.floor_plans import FloorPlans
 from eccvkit.data.panoramas import panoramas
-from eccvkit.papers.topological_planning.creation import explore, kernel
+from eccvkit.papers.topological_planning.creation import explore
 from eccvkit.viz import embed, graphs
 from eccvkit.viz.style import GREY, PALETTE
 
@@ -130,11 +130,6 @@ def creation_picture(track: np.ndarray, capacity: int, sigma: float, picks: Mapp
 def coverage(track: np.ndarray, kept: np.ndarray) -> float:
     """Largest distance in metres from a place of the track to the nearest node that was kept."""
     return float(np.linalg.norm(track[:, None] - kept[None], axis=-1).min(axis=1).max())
-
-
-def redundancy(locations: np.ndarray, sigma: float) -> np.ndarray:
-    """Sum over j of Eq. 5 for each node: how well the others cover its place."""
-    return kernel(locations, sigma).sum(axis=1)
 
 
 def wavefront(points: Sequence[np.ndarray], hops: np.ndarray) -> Figure:
