@@ -23,6 +23,8 @@ Where we deviate:
 * Floor plans drawn at random (:mod:`eccvkit.data.floor_plans`) instead of Gibson homes, with 8
   nodes instead of 32; links are right for three pairs in four; the vision feature of a node is the
   colour of its room, not the output of a network.
+* The target node is given. The paper takes the node whose features are nearest to those of the goal
+  image in cosine distance; nodes of one room look alike here.
 * A local controller that walks straight and slides along walls, instead of a policy trained with
   PPO; it has m = 20 steps of 0.25 m, which is the 5 m within which the paper's local goals lie
   (with the paper's m = 10 even the oracle gets lost between our eight nodes).
