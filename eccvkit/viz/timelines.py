@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from numpy.typing import ArrayLike
 
 from eccvkit.errors import EccvkitError
@@ -16,6 +17,12 @@ from eccvkit.viz.style import PALETTE
 def class_colours(classes: int) -> list[str]:
     """One colour per class, repeated after ten."""
     return [PALETTE[k % len(PALETTE)] for k in range(classes)]
+
+
+def _text_colour(colour: str, faint: bool) -> str:
+    """Black on pale bars, white on deep ones."""
+    red, green, blue = to_rgb(colour)
+    return "black" if faint or 0.3 * red + 0.59 * green + 0.11 * blue > 0.6 else "white"
 
 
 def timeline(
@@ -81,7 +88,7 @@ def timeline(
                     ha="center",
                     va="center",
                     fontsize="x-small",
-                    color="black" if row in faint else "white",
+                    color=_text_colour(colours[k], row in faint),
                     clip_on=True,
                     zorder=3,
                 )

@@ -45,6 +45,13 @@ def test_lanes_are_the_same_in_all_rows_and_do_not_overlap(ax):
     assert [c.get_alpha() for c in ax.collections] == [1, 1, 0.55]
 
 
+def test_names_are_black_on_pale_bars(ax):
+    active = np.zeros((6, 8), bool)
+    active[0, [0, 6]] = True  # blue and pale pink
+    timeline(ax, {"heard": active}, [f"class {k}" for k in range(8)])
+    assert [t.get_color() for t in ax.texts] == ["white", "black"]
+
+
 def test_nothing_happens(ax):
     timeline(ax, {"heard": table()}, NAMES)
     assert not ax.collections and len(ax.get_yticklabels()) == 1
