@@ -133,7 +133,7 @@ def feature_plane(
     truth: SnippetLabels,
     names: Sequence[str],
     *,
-    most: int = 700,
+    most: int = 500,
     seed: int = 0,
     legend: bool = False,
 ) -> Axes:
