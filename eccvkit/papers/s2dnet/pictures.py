@@ -179,7 +179,7 @@ def match_lines(
     """
     gap = np.ones((first.shape[1], 4))
     both = np.concatenate([picture(first).mean(axis=2), gap, picture(second).mean(axis=2)], axis=1)
-    ax.imshow(0.3 + 0.7 * np.round(12 * both) / 12, cmap="gray", vmin=0, vmax=1)
+    ax.imshow(0.3 + 0.7 * np.round(10 * both) / 10, cmap="gray", vmin=0, vmax=1)
     shift = first.shape[-1] + 4
     for (x, y), (u, v), error in zip(keypoints.tolist(), points.tolist(), errors.tolist()):
         colour = PALETTE[0] if error <= within else PALETTE[1]
