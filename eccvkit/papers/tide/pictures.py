@@ -143,18 +143,22 @@ def draw_box(
     above: bool = True,
     style: str = "-",
 ) -> None:
-    """A frame around (x, y, width, height) in pixels, with a text above or below it."""
+    """A frame around (x, y, width, height) in pixels, with a text above or below it.
+
+    A text that would leave the upper edge of the picture stands inside the frame.
+    """
     x, y, w, h = box
+    inside = above and y < 8
     frame = Rectangle((x - 0.5, y - 0.5), w, h, fill=False, ec=colour, lw=1.8, ls=style)
     ax.add_patch(frame)
     if text:
         ax.text(
             x - 0.5,
-            y - 1 if above else y + h,
+            max(y, 0) if inside else y - 1 if above else y + h,
             text,
             color="black",
             fontsize=6.5,
-            va="bottom" if above else "top",
+            va="bottom" if above and not inside else "top",
             clip_on=True,
             bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8},
         )
