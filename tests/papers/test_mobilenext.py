@@ -170,7 +170,7 @@ def test_arms_see_the_same_batches_in_the_same_order(quick, monkeypatch):
     assert len(first) == 2 and all(order == first for order in seen.values())
 
 
-def test_a_variant_trains_with_its_own_share_of_the_learning_rate(quick, monkeypatch):
+def test_a_variant_trains_with_its_own_multiple_of_the_learning_rate(quick, monkeypatch):
     rates = {}
 
     def note(config, net, task, seed, *, label):
@@ -178,9 +178,9 @@ def test_a_variant_trains_with_its_own_share_of_the_learning_rate(quick, monkeyp
         return m.train(config, net, task, seed, label=label)
 
     monkeypatch.setattr(experiment, "train", note)
-    for variant in ("MobileNeXt", "depthwise in bottleneck"):
+    for variant in ("MobileNeXt", "thin shortcuts"):
         m.run(quick, variant, 1)
-    assert rates == {"MobileNeXt": quick.lr, "depthwise in bottleneck": quick.lr / 2}
+    assert rates == {"MobileNeXt": quick.lr, "thin shortcuts": 2 * quick.lr}
 
 
 def test_run_is_deterministic_and_keeps_what_pictures_need(quick):
