@@ -302,10 +302,14 @@ def test_pictures_can_be_drawn(kept):
     pictures.plan_with_strips(plans, 0)
     track = np.random.default_rng(0).random((30, 2)).cumsum(axis=0)
     pictures.creation_picture(track, 5, 1.0, {"max": tp.most_redundant})
-    pictures.wavefront([np.arange(18.0).reshape(9, 2)] * 2, np.arange(9) % 3)
+    figure = pictures.wavefront(
+        [np.arange(18.0).reshape(9, 2)] * 2, np.arange(9) % 4, np.arange(9) % 6
+    )
+    names = figure.axes[1].get_legend_handles_labels()[1]
+    assert names == ["target", "1 hop", "2 hops", "3 hops"]
     pictures.minimum_trace(plt.subplots()[1], np.ones((2, 3)), np.ones((2, 3)))
     outcome = tp.navigate(plans, test.hops, kept["episodes"])
-    pictures.tracks(plans, 0, start, target, {"a walk": outcome.tracks[:, 0]})
+    pictures.tracks(plans, 0, start, target, {"a walk": (outcome.tracks[:, 0], "red")})
     plt.close("all")
 
 

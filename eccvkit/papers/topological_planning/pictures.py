@@ -132,25 +132,32 @@ def coverage(track: np.ndarray, kept: np.ndarray) -> float:
     return float(np.linalg.norm(track[:, None] - kept[None], axis=-1).min(axis=1).max())
 
 
-def wavefront(points: Sequence[np.ndarray], hops: np.ndarray) -> Figure:
-    """t-SNE of the latents after each round, coloured by the number of hops to the target.
+def wavefront(points: Sequence[np.ndarray], hops: np.ndarray, following: np.ndarray) -> Figure:
+    """t-SNE of the latents after each round; above by hops to the target, below by next node.
 
     Parameters
     ----------
     points : sequence of (n, 2) array
         One per round.
-    hops : (n,) int array
+    hops, following : (n,) int array
+        True number of hops to the target, and true next node.
     """
-    figure, axes = plt.subplots(1, len(points), figsize=(4.6 * len(points), 4.3), squeeze=False)
-    most = int(hops.max())
-    colours = plt.get_cmap("viridis", most + 1)
-    for k, (ax, xy) in enumerate(zip(axes[0], points)):
-        for value in range(most + 1):
+    columns = len(points)
+    figure, axes = plt.subplots(2, columns, figsize=(4.3 * columns, 7.6), squeeze=False)
+    distance = plt.get_cmap("viridis", int(hops.max()) + 1)
+    names = ["target", "1 hop", *(f"{k} hops" for k in range(2, int(hops.max()) + 1))]
+    node = plt.get_cmap("tab20")
+    for k, xy in enumerate(points):
+        for value, name in enumerate(names):
             own = xy[hops == value]
-            name = "target" if value == 0 else f"{value} hop{'s' * (value > 1)}"
-            ax.scatter(*own.T, s=11, color=colours(value), lw=0, alpha=0.9, label=name)
-        embed.bare(ax, f"after round {k + 1}")
-    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
+            axes[0, k].scatter(*own.T, s=11, color=distance(value), lw=0, label=name)
+        for value in range(int(following.max()) + 1):
+            own = xy[following == value]
+            axes[1, k].scatter(*own.T, s=11, color=node(value), lw=0, label=f"to {value}")
+        embed.bare(axes[0, k], f"after round {k + 1}: hops to the target")
+        embed.bare(axes[1, k], "the same, by the true next node")
+    for ax in axes[:, -1]:
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
     return figure
 
 
@@ -173,18 +180,22 @@ def minimum_trace(ax: Axes, minima: np.ndarray, read: np.ndarray) -> Axes:
 
 
 def tracks(
-    plans: FloorPlans, m: int, start: int, target: int, walks: Mapping[str, np.ndarray]
+    plans: FloorPlans,
+    m: int,
+    start: int,
+    target: int,
+    walks: Mapping[str, tuple[np.ndarray, str]],
 ) -> Figure:
     """Walks of the local controller in one floor plan; one panel each.
 
     Parameters
     ----------
-    walks : mapping of title to (T, 2) array
-        Positions after each plan.
+    walks : mapping of title to (track, colour)
+        Positions (T, 2) after each plan, and the colour of the planner.
     """
     figure, axes = plt.subplots(1, len(walks), figsize=(3.7 * len(walks), 4.7), squeeze=False)
-    for ax, (title, track) in zip(axes[0], walks.items()):
+    for ax, (title, (track, colour)) in zip(axes[0], walks.items()):
         map_panel(ax, plans, m, plans.visible[m], title, colour="#bbbbbb")
         graphs.ends(ax, plans.positions[m], start, target)
-        ax.plot(*track.T, "-o", color=LEARNED, ms=4, lw=2, zorder=6)
+        ax.plot(*track.T, "-o", color=colour, ms=4, lw=2, zorder=6)
     return figure
