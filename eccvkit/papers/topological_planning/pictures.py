@@ -146,7 +146,7 @@ def wavefront(points: Sequence[np.ndarray], hops: np.ndarray, following: np.ndar
     figure, axes = plt.subplots(2, columns, figsize=(4.3 * columns, 7.6), squeeze=False)
     distance = plt.get_cmap("viridis", int(hops.max()) + 1)
     names = ["target", "1 hop", *(f"{k} hops" for k in range(2, int(hops.max()) + 1))]
-    node = plt.get_cmap("tab20")
+    node = plt.get_cmap("tab10" if following.max() < 10 else "tab20")
     for k, xy in enumerate(points):
         for value, name in enumerate(names):
             own = xy[hops == value]
