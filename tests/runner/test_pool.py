@@ -14,6 +14,7 @@ from eccvkit.runner.cluster import local
 from eccvkit.runner.progress import Pace, follow
 from eccvkit.runner.record import RECORD, read_record
 from eccvkit.runner.spec import RunSpec
+from eccvkit.runner.store import note
 from eccvkit.runner.work import Ended, Job, work
 
 from .test_record import make_record
@@ -128,6 +129,18 @@ def test_faults_are_tried_again_a_bounded_number_of_times(tmp_path):
     assert record.faults == ["KernelDied: attempt 1"]
     assert read_record(tmp_path / "tired" / "run" / RECORD) == record
     assert [p.name for p in (tmp_path / "tired").iterdir()] == ["run"]
+
+
+def test_a_run_that_keeps_killing_its_worker_is_given_up(tmp_path):
+    # Two workers died at it: what the second one found, and its own note.
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".run.lock").write_bytes(note("sweep", ("WorkerLost: the first",)))
+    result, _ = run(jobs(tmp_path, "a", retries=1), real)
+    (record,) = result.records
+    assert record.error.type == "WorkerLost"
+    assert record.faults == ["WorkerLost: the first"]
+    assert seen == []  # it was not started a third time
+    assert run(jobs(tmp_path, "b", retries=1), real)[0].ok
 
 
 def test_a_run_that_another_sweep_holds_is_asked_for_again(tmp_path, monkeypatch):
