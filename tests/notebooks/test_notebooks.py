@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -40,9 +41,12 @@ each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.s
 
 
 def claim_ids(stem: str) -> set[str]:
-    """Ids of all claims that a paper's module defines."""
-    module = importlib.import_module(f"eccvkit.papers.{find(stem).slug}")
-    tuples = [value for value in vars(module).values() if isinstance(value, tuple)]
+    """Ids of all claims that a paper's module, or the module ``claims`` in it, defines."""
+    name = f"eccvkit.papers.{find(stem).slug}"
+    modules = [importlib.import_module(name)]
+    if importlib.util.find_spec(f"{name}.claims"):
+        modules.append(importlib.import_module(f"{name}.claims"))
+    tuples = [value for m in modules for value in vars(m).values() if isinstance(value, tuple)]
     return {item.id for value in tuples for item in value if isinstance(item, Claim)}
 
 
