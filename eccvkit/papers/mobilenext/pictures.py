@@ -129,12 +129,12 @@ def accuracy_against_bits(
 ) -> Axes:
     """Top-1 accuracy in percent after quantisation; the dashed line is without it.
 
-    Lines are means over seeds, bands their 95% intervals.
+    Lines are means over seeds, bands their 95% intervals, cut to [0, 100].
     """
     for arm in arms:
         means = [mean_interval(100 * study.values(f"int{k}", arm)) for k in bits]
         ax.plot(bits, [m.mean for m in means], "o-", color=colours[arm], label=arm)
-        low, high = [m.low for m in means], [m.high for m in means]
+        low, high = [max(m.low, 0) for m in means], [min(m.high, 100) for m in means]
         ax.fill_between(bits, low, high, color=colours[arm], alpha=0.15, lw=0)
         ax.axhline(100 * study.values("accuracy", arm).mean(), color=colours[arm], ls="--", lw=1)
     ax.set(xlabel="bits of weights and activations", ylabel="top-1 accuracy (%)")
