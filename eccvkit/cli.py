@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from eccvkit.runner import commands
+from eccvkit.runner import commands, labs_command
 from eccvkit.runner.commands import Names, Timeout, console
 
 # Plain help: the decorated one imports a Markdown parser and takes twice as long.
@@ -135,6 +135,7 @@ for _command in (
     commands.doctor,
 ):
     app.command()(_command)
+app.add_typer(labs_command.app, name="labs")
 
 
 @app.command()

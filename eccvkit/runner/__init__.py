@@ -17,6 +17,7 @@ From the ground up::
     page         the HTML page of a run;  mathml  its formulas
     report       the page of many runs;  results  their table;  curves, compare  what they show
     slides       a reveal.js deck from a stored notebook;  handout  one page of it
+    exercises    what a notebook asks;  leaks  where answers show;  labs, grading  for nbgrader
     clean        what may go into a stored notebook
     doctor       what this machine has;  probe  how fast it is
     commands     run, sweep, report, results, doctor on the command line
