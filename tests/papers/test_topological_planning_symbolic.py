@@ -177,6 +177,21 @@ def test_the_body_slides_along_walls(two_rooms):
     assert outcome.success[0]
 
 
+def test_no_step_is_long_or_crosses_a_wall():
+    plans = fp.floor_plans(20, 8, seed=6)
+    maps = tp.from_plans(plans)
+    rng = np.random.default_rng(0)
+    episodes = tp.draw_episodes(maps.pairs, 2, rng)
+    anything = np.ones((20, 8, 8, 8))
+    outcome = tp.navigate(plans, anything, episodes, rng)
+    start, end = outcome.tracks[:-1].swapaxes(0, 1), outcome.tracks[1:].swapaxes(0, 1)
+    length = np.linalg.norm(end - start, axis=-1)
+    assert length.max() <= 0.25 + 1e-9
+    np.testing.assert_allclose(length.sum(axis=1), outcome.lengths)
+    moving = length > 0
+    assert not (fp.blocked(start, end, plans.walls[episodes.plan]) & moving).any()
+
+
 def test_episodes_are_pairs_of_their_map():
     pairs = np.zeros((3, 4, 4), dtype=bool)
     pairs[0, 1, 2] = pairs[2, 0, 3] = pairs[2, 3, 0] = True  # the second map has none

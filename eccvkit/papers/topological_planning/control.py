@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     lengths : ndarray
         (K,) float64 metres walked.
     tracks : ndarray
-        (T, K, 2) position after each of the T plans, the start included.
+        (T, K, 2) position after each step, the start included.
     """
 
     success: np.ndarray
@@ -104,14 +104,15 @@ def navigate(
         nearest = ((places[k] - here[k, None]) ** 2).sum(axis=-1).argmin(axis=-1)
         waypoint = _next_node(policy, episodes.plan[k], nearest, episodes.target[k], rng)
         towards = np.where((waypoint >= 0)[:, None], places[k, waypoint], here[k])
-        moved, length = _walk(here[k], towards, goal[k], plans.walls[episodes.plan[k]])
+        path, length = _walk(here[k], towards, goal[k], plans.walls[episodes.plan[k]])
         # Whoever did not move gets the same plan for ever, unless plans are drawn.
         stuck = (length == 0) if rng is None else np.zeros(len(k), dtype=bool)
-        here = here.copy()
-        here[k] = moved
+        for moved in path:
+            here = here.copy()
+            here[k] = moved
+            tracks.append(here)
         walked[k] += length
-        active[k] = ~stuck & ~_arrived(moved, goal[k])
-        tracks.append(here)
+        active[k] = ~stuck & ~_arrived(here[k], goal[k])
     return Outcome(_arrived(here, goal), walked, np.stack(tracks))
 
 
@@ -123,9 +124,9 @@ def _next_node(policy, plan, nearest, target, rng) -> np.ndarray:
     return (cumulative > drawn).argmax(axis=-1)
 
 
-def _walk(here, towards, goal, walls) -> tuple[np.ndarray, np.ndarray]:
-    """At most m steps: positions (K, 2) afterwards, and metres walked (K,)."""
-    walked = np.zeros(len(here))
+def _walk(here, towards, goal, walls) -> tuple[list[np.ndarray], np.ndarray]:
+    """At most m steps: positions (K, 2) after each of them, and metres walked (K,)."""
+    path, walked = [], np.zeros(len(here))
     for _ in range(PATIENCE):
         step = _free_step(here, towards, walls)
         step[_arrived(here, goal)] = 0.0
@@ -133,7 +134,8 @@ def _walk(here, towards, goal, walls) -> tuple[np.ndarray, np.ndarray]:
         if not length.any():
             break
         here, walked = here + step, walked + length
-    return here, walked
+        path.append(here)
+    return path, walked
 
 
 def _free_step(here: np.ndarray, towards: np.ndarray, walls: np.ndarray) -> np.ndarray:

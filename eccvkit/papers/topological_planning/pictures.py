@@ -191,11 +191,12 @@ def tracks(
     Parameters
     ----------
     walks : mapping of title to (track, colour)
-        Positions (T, 2) after each plan, and the colour of the planner.
+        Positions (T, 2) after each step, and the colour of the planner.
     """
     figure, axes = plt.subplots(1, len(walks), figsize=(3.7 * len(walks), 4.7), squeeze=False)
     for ax, (title, (track, colour)) in zip(axes[0], walks.items()):
         map_panel(ax, plans, m, plans.visible[m], title, colour="#bbbbbb")
         graphs.ends(ax, plans.positions[m], start, target)
-        ax.plot(*track.T, "-o", color=colour, ms=4, lw=2, zorder=6)
+        ax.plot(*track.T, "-", color=colour, lw=2.4, zorder=6)
+        ax.plot(*track[-1], "o", color=colour, ms=7, zorder=6)
     return figure
