@@ -123,7 +123,7 @@ def bias_path(
     )
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
-    ax.legend(loc="upper left")
+    ax.legend(loc="lower right")
     return ax
 
 
