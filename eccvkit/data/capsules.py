@@ -17,8 +17,8 @@ from eccvkit.data.people import JOINTS
 from eccvkit.errors import DataError
 
 #: What is painted in one colour.
-CLOTHES = ("skin", "shirt", "trousers", "shoes")
-_SKIN, _SHIRT, _TROUSERS, _SHOES = range(4)
+CLOTHES = ("skin", "shirt", "trousers", "shoes", "hair", "front")
+_SKIN, _SHIRT, _TROUSERS, _SHOES, _HAIR, _FRONT = range(6)
 _BOTH = ("left", "right")
 #: Rays end this far before a joint, in metres: a body that is touched does not hide.
 _MARGIN = 0.05
@@ -66,7 +66,17 @@ def _column(side: str, part: str) -> dict[str, float]:
     return {f"{side} {part}": 0.72, f"{other} {part}": 0.28}
 
 
-#: A dressed person.
+#: Ends of a foot, with the signs that make their difference point forward.
+_TOE_AND_HEEL = (("big toe", 1), ("heel", -1))
+
+
+def _ahead(weights: dict[str, float], share: float) -> dict[str, float]:
+    """A point moved forward by a share of the length of the feet."""
+    steps = {f"{s} {end}": sign * share / 2 for s in _BOTH for end, sign in _TOE_AND_HEEL}
+    return weights | steps
+
+
+#: A dressed person: what hides and is seen.
 DRESSED = _body(
     (_mean("left ear", "right ear"), _mean("left ear", "right ear", "nose"), 0.1, _SKIN),
     (_mean("left shoulder", "right shoulder"), _mean("left ear", "right ear"), 0.055, _SKIN),
@@ -81,6 +91,30 @@ DRESSED = _body(
       for toe in ("big", "small")),
     *(({f"{s} ankle": 1}, _mean(f"{s} big toe", f"{s} small toe"), 0.035, _SHOES) for s in _BOTH),
 )  # fmt: skip
+
+
+#: What is seen only: hair at the back of the head, and the front of a jacket. Without them nobody
+#: could tell a person's front from the back in a picture, nor left from right.
+ADORNED = _body(
+    (
+        {"left ear": 0.72, "right ear": 0.72, "nose": -0.44},
+        _mean("left ear", "right ear"),
+        0.105,
+        _HAIR,
+    ),
+    (
+        _ahead(_column("left", "shoulder"), 0.32),
+        _ahead(_mean("left hip", "right hip"), 0.3),
+        0.05,
+        _FRONT,
+    ),
+    (
+        _ahead(_column("right", "shoulder"), 0.32),
+        _ahead(_mean("left hip", "right hip"), 0.3),
+        0.05,
+        _FRONT,
+    ),
+)
 
 
 def segment_distance(
@@ -160,11 +194,13 @@ class Picture:
 
 
 def dress(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Colours (N, 4, 3) in [0, 1] of :data:`CLOTHES`."""
+    """Colours (N, 6, 3) in [0, 1] of :data:`CLOTHES`: dark hair, a light front."""
     colours = rng.uniform(0.08, 0.95, (count, len(CLOTHES), 3))
     tone = rng.uniform(0.35, 1.0, (count, 1))
     colours[:, _SKIN] = tone * [0.95, 0.76, 0.62]
     colours[:, _SHOES] *= 0.6
+    colours[:, _HAIR] *= 0.3
+    colours[:, _FRONT] = 0.8 + 0.2 * colours[:, _FRONT]
     return colours
 
 
@@ -183,7 +219,7 @@ def render(
     camera : Camera
         Its ``size`` is the size of the picture; shrink it with :func:`shrink`.
     joints : (N, J, 3) array
-    clothes : (N, 4, 3) array
+    clothes : (N, 6, 3) array
         See :func:`dress`.
     rng : numpy.random.Generator, optional
         Adds pixel noise of standard deviation ``noise``.
@@ -198,21 +234,23 @@ def render(
     image = _floor(camera)
     depth = np.full(image.shape[:2], np.inf, dtype=np.float32)
     person = np.full(image.shape[:2], -1)
-    axes = DRESSED.axes(joints)
-    pixels, depths = camera.project(axes), camera.depth(axes)
-    focal = camera.intrinsics[0, 0]
-    for n, c in np.ndindex(axes.shape[:2]):
-        if depths[n, c].min() > NEAR:
-            radii = focal * DRESSED.radius[c] / depths[n, c]
-            colour = clothes[n, DRESSED.cloth[c]]
-            _paint(image, depth, person, n, pixels[n, c], depths[n, c], radii, colour)
+    buffers = image, depth, person
+    for body in (DRESSED, ADORNED):
+        axes = body.axes(joints)
+        pixels, depths = camera.project(axes), camera.depth(axes)
+        for n, c in np.ndindex(axes.shape[:2]):
+            if depths[n, c].min() > NEAR:
+                radii = camera.intrinsics[0, 0] * body.radius[c] / depths[n, c]
+                colour = clothes[n, body.cloth[c]]
+                _paint(buffers, n, pixels[n, c], depths[n, c], radii, body.radius[c], colour)
     if rng is not None:
         image = image + noise * rng.standard_normal(image.shape, dtype=np.float32)
     return Picture(image.clip(0, 1).astype(np.float32), depth, person)
 
 
-def _paint(image, depth, person, n, ends, depths, radii, colour) -> None:
-    """One capsule into the buffers, within the rectangle around it."""
+def _paint(buffers, n, ends, depths, radii, thickness, colour) -> None:
+    """One capsule into image, depth and person, within the rectangle around it."""
+    image, depth, person = buffers
     low = np.floor((ends - radii[:, None]).min(axis=0)).astype(int).clip(0)
     high = np.ceil((ends + radii[:, None]).max(axis=0)).astype(int) + 1
     x, y = np.meshgrid(
@@ -229,6 +267,8 @@ def _paint(image, depth, person, n, ends, depths, radii, colour) -> None:
     radius = (1 - share) * radii[0] + share * radii[1]
     distance = np.hypot(x - ends[0, 0] - share * along[0], y - ends[0, 1] - share * along[1])
     bulge = np.sqrt(np.maximum(1 - (distance / radius) ** 2, 0))
+    # The surface is nearer than the axis, by the radius in metres where it bulges most.
+    z = z - bulge * thickness
     rows, columns = slice(y[0, 0], y[-1, 0] + 1), slice(x[0, 0], x[0, -1] + 1)
     seen = (distance <= radius) & (z < depth[rows, columns])
     depth[rows, columns][seen] = z[seen]
