@@ -50,10 +50,14 @@ class NearestName(SphinxPostTransform):
 
     def run(self, **kwargs) -> None:
         known = self.env.domains["py"].objects
-        for node in self.document.findall(pending_xref):
-            target = node.get("reftarget", "")
-            if node.get("refdomain") == "py" and target.isidentifier():
-                node["reftarget"] = nearest(target, node.get("py:module") or "", known)
+        for node in list(self.document.findall(pending_xref)):
+            target, module = node.get("reftarget", ""), node.get("py:module") or ""
+            if node.get("refdomain") != "py" or not target.isidentifier():
+                continue
+            node["reftarget"] = nearest(target, module, known)
+            namesakes = [full for full in known if full.endswith(f".{target}")]
+            if namesakes and all(_foreign(full, module) for full in namesakes):
+                node.replace_self(node.children)  # a word that only other papers' code knows
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
