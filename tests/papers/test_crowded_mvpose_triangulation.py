@@ -226,6 +226,19 @@ def test_all_joints_uncertain_still_have_an_answer():
     assert (joints - torch.from_numpy(found[0].joints)).norm(dim=-1).mean() < 0.2
 
 
+def test_rays_that_meet_nowhere_stay_in_sight():
+    """Detections of different people: the closest point may be at infinity or behind a camera."""
+    crowd, groups, found, _ = make(Noise(5, miss=0), seed=3, count=12)
+    rng = np.random.default_rng(0)
+    mixed = np.stack([rng.permutation(column) for column in groups.T], axis=1)
+    mixed[:, 2:] = -1
+    problem = cm.pose_problem(mixed, found, crowd.cameras, 4.0)
+    for own in (problem, problem.without_bones(), problem.unweighted().without_bones()):
+        joints = cm.triangulate(own).joints
+        assert torch.isfinite(joints).all() and joints.abs().max() < 60
+        assert cm.in_sight(own, joints).all()
+
+
 def test_wrong_problems_are_named(noisy):
     problem = noisy[3]
     with pytest.raises(DataError, match="weight is negative"):

@@ -18,6 +18,9 @@ from eccvkit.errors import DataError
 
 #: Depth of a camera's plane: nothing is divided by less, in metres.
 _NEAR = 1e-6
+#: A joint is in front of every camera that sees it, and no farther away than this, in metres.
+#: Rays of different people may be closest at infinity, or behind a camera.
+_FAR = 50.0
 #: Damping of the first step, its factor after a failure, and its smallest value.
 _DAMPING, _FACTOR, _LEAST_DAMPING = 1e-3, 10.0, 1e-10
 
@@ -200,6 +203,13 @@ def normal_equations(problem: Problem, joints: Tensor) -> tuple[Tensor, Tensor]:
     return gradient.flatten(1), matrix
 
 
+def in_sight(problem: Problem, joints: Tensor) -> Tensor:
+    """Whether each joint (B, J) is before all cameras that see it, and not out of the world."""
+    forward = problem.cameras[:, 2]
+    depth = torch.einsum("vc,bjc->bjv", forward[:, :3], joints) + forward[:, 3]
+    return ((depth > _NEAR) & (depth < _FAR) | (problem.weights == 0)).all(dim=2)
+
+
 @torch.no_grad()
 def minimise(
     problem: Problem, start: Tensor, *, evaluations: int = 100, tolerance: float = 1e-12
@@ -210,7 +220,7 @@ def minimise(
     ----------
     problem : Problem
     start : Tensor
-        (B, J, 3), finite.
+        (B, J, 3), finite and :func:`in_sight`; steps out of sight are refused.
     evaluations : int
         Most evaluations of the residuals, the one at the start included.
     tolerance : float
@@ -234,7 +244,7 @@ def minimise(
     while used < evaluations and not bool(done.all()):
         step = _damped_step(gradient, matrix, damping)
         trial = joints + step.view_as(joints)
-        found = cost(problem, trial)
+        found = torch.where(in_sight(problem, trial).all(dim=1), cost(problem, trial), torch.inf)
         used += 1
         better = (found < value) & ~done
         drop = value - found
@@ -262,9 +272,9 @@ def _damped_step(gradient: Tensor, matrix: Tensor, damping: Tensor) -> Tensor:
 
 @torch.no_grad()
 def starting_point(problem: Problem) -> Tensor:
-    """A finite start (B, J, 3): the DLT, and the person's mean where it has no answer."""
+    """A start (B, J, 3) in sight: the DLT, and the person's mean where it has no such answer."""
     joints = dlt(problem)
-    known = torch.isfinite(joints).all(dim=-1, keepdim=True)
+    known = (torch.isfinite(joints).all(dim=-1) & in_sight(problem, joints))[..., None]
     safe = torch.where(known, joints, 0.0)
     mean = safe.sum(dim=1, keepdim=True) / known.sum(dim=1, keepdim=True).clamp(min=1)
     return torch.where(known, joints, mean)
