@@ -17,8 +17,13 @@ from eccvkit.data.people import JOINTS
 from eccvkit.errors import DataError
 
 #: What is painted in one colour.
-CLOTHES = ("skin", "shirt", "trousers", "shoes", "hair", "front")
+CLOTHES = (
+    "skin", "shirt", "trousers", "shoes", "hair", "front",
+    "left sleeve", "right sleeve", "left leg", "right leg",
+)  # fmt: skip
 _SKIN, _SHIRT, _TROUSERS, _SHOES, _HAIR, _FRONT = range(6)
+#: Sleeves and legs by side: small networks need help to tell left from right.
+_SLEEVE, _LEG = {"left": 6, "right": 7}, {"left": 8, "right": 9}
 _BOTH = ("left", "right")
 #: Rays end this far before a joint, in metres: a body that is touched does not hide.
 _MARGIN = 0.05
@@ -83,10 +88,10 @@ DRESSED = _body(
     ({"left shoulder": 1}, {"right shoulder": 1}, 0.06, _SHIRT),
     *((_column(s, "shoulder"), _column(s, "hip"), 0.11, _SHIRT) for s in _BOTH),
     ({"left hip": 1}, {"right hip": 1}, 0.09, _TROUSERS),
-    *(({f"{s} shoulder": 1}, {f"{s} elbow": 1}, 0.05, _SHIRT) for s in _BOTH),
-    *(({f"{s} elbow": 1}, {f"{s} wrist": 1}, 0.04, _SKIN) for s in _BOTH),
-    *(({f"{s} hip": 1}, {f"{s} knee": 1}, 0.075, _TROUSERS) for s in _BOTH),
-    *(({f"{s} knee": 1}, {f"{s} ankle": 1}, 0.055, _TROUSERS) for s in _BOTH),
+    *(({f"{s} shoulder": 1}, {f"{s} elbow": 1}, 0.05, _SLEEVE[s]) for s in _BOTH),
+    *(({f"{s} elbow": 1}, {f"{s} wrist": 1}, 0.04, _SLEEVE[s]) for s in _BOTH),
+    *(({f"{s} hip": 1}, {f"{s} knee": 1}, 0.075, _LEG[s]) for s in _BOTH),
+    *(({f"{s} knee": 1}, {f"{s} ankle": 1}, 0.055, _LEG[s]) for s in _BOTH),
     *(({f"{s} heel": 1}, {f"{s} {toe} toe": 1}, 0.035, _SHOES) for s in _BOTH
       for toe in ("big", "small")),
     *(({f"{s} ankle": 1}, _mean(f"{s} big toe", f"{s} small toe"), 0.035, _SHOES) for s in _BOTH),
@@ -194,13 +199,16 @@ class Picture:
 
 
 def dress(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Colours (N, 6, 3) in [0, 1] of :data:`CLOTHES`: dark hair, a light front."""
+    """Colours (N, 10, 3) in [0, 1] of :data:`CLOTHES`: left limbs are light, right ones dark."""
     colours = rng.uniform(0.08, 0.95, (count, len(CLOTHES), 3))
     tone = rng.uniform(0.35, 1.0, (count, 1))
     colours[:, _SKIN] = tone * [0.95, 0.76, 0.62]
     colours[:, _SHOES] *= 0.6
     colours[:, _HAIR] *= 0.3
     colours[:, _FRONT] = 0.8 + 0.2 * colours[:, _FRONT]
+    for part, own in ((_SLEEVE, _SHIRT), (_LEG, _TROUSERS)):
+        colours[:, part["left"]] = 0.55 + 0.45 * colours[:, own]
+        colours[:, part["right"]] = 0.35 * colours[:, own]
     return colours
 
 
@@ -219,7 +227,7 @@ def render(
     camera : Camera
         Its ``size`` is the size of the picture; shrink it with :func:`shrink`.
     joints : (N, J, 3) array
-    clothes : (N, 6, 3) array
+    clothes : (N, 10, 3) array
         See :func:`dress`.
     rng : numpy.random.Generator, optional
         Adds pixel noise of standard deviation ``noise``.

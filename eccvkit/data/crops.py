@@ -57,7 +57,8 @@ def crop_images(image: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
     places = from_crop(grid.expand(len(boxes), *grid.shape), boxes, size)
     extent = places.new_tensor([width, height])
     normal = (2 * (places + 0.5) / extent - 1).to(image.dtype)
-    # Zero is read outside, so 0.5 is grey there.
-    return 0.5 + F.grid_sample(
-        image[None].expand(len(boxes), -1, -1, -1) - 0.5, normal, align_corners=False
-    )
+    # One tall grid over one image, so that the image is not copied for every box. Zero is read
+    # outside, so 0.5 is grey there.
+    tall = normal.reshape(1, -1, size[1], 2)
+    crops = 0.5 + F.grid_sample(image[None] - 0.5, tall, align_corners=False)[0]
+    return crops.view(len(image), len(boxes), *size).transpose(0, 1).contiguous()

@@ -80,7 +80,7 @@ def test_occlusion_agrees_with_the_picture():
 def test_render_shows_the_near_person_and_the_right_depth():
     camera = look_at((0, -6, 1.5), (0, 0, 1), 400, (320, 240))
     joints = np.stack([person_at(0, 0), person_at(0.1, -2, 3)])
-    clothes = np.zeros((2, 6, 3))
+    clothes = np.zeros((2, 10, 3))
     clothes[1] = 1
     picture = k.render(camera, joints, clothes)
     assert picture.image.shape == (240, 320, 3) and picture.image.dtype == np.float32
@@ -96,7 +96,7 @@ def test_front_and_back_look_different():
     joints = person_at(0, 0)[None]
     forward = joints[0, [17, 20]].mean(axis=0) - joints[0, [19, 22]].mean(axis=0)
     forward /= np.linalg.norm(forward)
-    clothes = np.zeros((1, 6, 3))
+    clothes = np.zeros((1, 10, 3))
     clothes[0, k.CLOTHES.index("hair")] = 0.5
     clothes[0, k.CLOTHES.index("front")] = 1
     shares = {}
@@ -112,14 +112,14 @@ def test_front_and_back_look_different():
 def test_people_outside_the_picture_do_no_harm_and_noise_needs_a_generator():
     camera = look_at((0, -6, 1.5), (0, 0, 1), 400, (64, 48))
     far = np.stack([person_at(9, 0), person_at(0, -9)])
-    plain = k.render(camera, far, np.ones((2, 6, 3)))
+    plain = k.render(camera, far, np.ones((2, 10, 3)))
     assert (plain.person == -1).all()
-    again = k.render(camera, far[:0], np.ones((0, 6, 3)))
+    again = k.render(camera, far[:0], np.ones((0, 10, 3)))
     assert np.array_equal(plain.image, again.image)
-    noisy = k.render(camera, far[:0], np.ones((0, 6, 3)), np.random.default_rng(0))
+    noisy = k.render(camera, far[:0], np.ones((0, 10, 3)), np.random.default_rng(0))
     assert 0.01 < (noisy.image - plain.image).std() < 0.05
     with pytest.raises(DataError, match="clothes for 1"):
-        k.render(camera, far, np.ones((1, 6, 3)))
+        k.render(camera, far, np.ones((1, 10, 3)))
 
 
 def test_shrunken_camera_sees_the_same_place():

@@ -171,14 +171,17 @@ def _targets(
 ) -> tuple[Tensor, Tensor]:
     """T and C (n, 23, h, w) of everybody in one view."""
     count = len(joints)
-    everybody = joints[None].expand(count, -1, -1, -1)
-    places = to_crop(everybody, frames, maps)
-    inside = ((places > -0.5) & (places < places.new_tensor([maps[1], maps[0]]) - 0.5)).all(dim=-1)
-    drawn = gaussian_targets(places, maps, sigma, inside).float()
-    own = torch.arange(count)
-    mine = drawn[own, own].clone()
-    drawn[own, own] = 0
-    return mine, drawn.amax(dim=1)
+    own, others = (torch.empty(count, joints.shape[1], *maps) for _ in range(2))
+    # Person by person: all pairs at once would take much memory for a moment.
+    for k, frame in enumerate(frames):
+        places = to_crop(joints, frame.expand(count, 4), maps).float()
+        edge = places.new_tensor([maps[1], maps[0]]) - 0.5
+        inside = ((places > -0.5) & (places < edge)).all(dim=-1)
+        drawn = gaussian_targets(places, maps, sigma, inside)
+        own[k] = drawn[k]
+        drawn[k] = 0
+        others[k] = drawn.amax(dim=0)
+    return own, others
 
 
 def join_crops(parts: Sequence[Crops]) -> Crops:
