@@ -19,6 +19,16 @@
 :mod:`~eccvkit.data.homography_pairs`     two views of photographs and textures, exactly matched
 :mod:`~eccvkit.data.procedural_textures`  textures without end, by name and seed
 :mod:`~eccvkit.data.stereo`               a real stereo pair with its measured disparity
+:mod:`~eccvkit.data.people`               people as joints in space, in random poses
+:mod:`~eccvkit.data.cameras`              pinhole cameras, and what they know about each other
+:mod:`~eccvkit.data.capsules`             bodies of capsules: who hides which joint, pictures
+:mod:`~eccvkit.data.crowd`                crowds before several cameras, with noisy joints
+:mod:`~eccvkit.data.crops`                crops of images around boxes
+:mod:`~eccvkit.data.av_scenes`            videos as audio and visual features of snippets
+:mod:`~eccvkit.data.av_render`            the same to look at and to listen to
+:mod:`~eccvkit.data.floor_plans`          floor plans with uncertain topological maps
+:mod:`~eccvkit.data.panoramas`            what a node of a floor plan sees around itself
+:mod:`~eccvkit.data.shortest_paths`       shortest paths in batches of small dense graphs
 ========================================  ==========================================================
 
 Tensors for training are float32 images (N, C, H, W) in [0, 1] and int64 labels (N,); readers return

@@ -12,6 +12,9 @@
 ``ConvBN``              and other pieces of mobile networks, width rules: ``nn.separable``
 ``count_macs``          multiply-adds of any network, by layer: ``nn.macs``
 ``FCOSLite``            small anchor-free detector; boxes, NMS and RoIAlign are in ``nn.boxes``
+``attention_read``      attention as a read from a memory: ``nn.attention``
+``TripleConv``          convolution over padded batches of graphs: ``nn.graphs``
+``HeatmapHead``         heatmaps of joints, their targets, reading joints off: ``nn.heatmaps``
 ``gradient_penalty``    and Wasserstein and hinge losses, spectral norm, moving average: ``nn.gan``
 ======================  ==========================================================================
 

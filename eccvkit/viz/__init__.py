@@ -11,6 +11,9 @@
 :mod:`~eccvkit.viz.live`         the same, to turn with the mouse
 :mod:`~eccvkit.viz.topology`     persistence diagrams, barcodes, transport plans, Betti histograms
 :mod:`~eccvkit.viz.heights`      functions on the plane: sublevel sets, heat maps, landscapes
+:mod:`~eccvkit.viz.skeletons`    stick figures in images and in space, cameras
+:mod:`~eccvkit.viz.timelines`    which event is on when
+:mod:`~eccvkit.viz.graphs`       graphs on floor plans, ways
 ===============================  ===============================================================
 
 Functions that take ``ax`` draw into it and return it; :func:`~eccvkit.viz.style.show` publishes the

@@ -39,6 +39,15 @@ ISBI 2012       :func:`read_isbi12`        ``train-volume.tif``, ``train-labels.
 any masks       :func:`read_mask_folder`   a folder of pictures, black and white
 HPatches        :func:`hpatches`           ``<sequence>/``: ``1.ppm``, ``H_1_2`` and so on to 6
 MegaDepth       :func:`megadepth_scene`    ``scene_info/*.npz``, and what it names
+COCO keypoints  :func:`coco_keypoints`     ``person_keypoints_*.json``, with or without six foot
+                                           joints per person
+Wildtrack       :func:`wildtrack_cameras`  ``calibrations/``: ``intrinsic_zero/``, ``extrinsic/``
+Wildtrack       :func:`wildtrack_frame`    ``annotations_positions/*.json``
+CMU Panoptic    :func:`panoptic_cameras`   ``<sequence>/calibration_<sequence>.json``
+CMU Panoptic    :func:`panoptic_scene`     ``<sequence>/hdPose3d_stage1_coco19/``
+LLP             :func:`llp`                ``AVVP_*.csv`` and folders of features
+maps with       :func:`read_topomaps`      one ``.pth`` of the authors' format, or one GraphML file
+uncertain ways
 ==============  =========================  ========================================================
 
 Examples
@@ -58,10 +67,12 @@ Labelled(2 images of 2 x 4 x 3, 2 classes)
 """
 
 from eccvkit.data.readers.cifar import cifar10, cifar100
+from eccvkit.data.readers.coco_keypoints import PersonKeypoints, coco_keypoints
 from eccvkit.data.readers.folders import image_folder, read_list, read_superclasses, tiny_imagenet
 from eccvkit.data.readers.hpatches import hpatches
 from eccvkit.data.readers.idx import fashion_mnist, mnist, read_idx
 from eccvkit.data.readers.labelled import Labelled
+from eccvkit.data.readers.llp import LLPVideos, llp
 from eccvkit.data.readers.masks import (
     VesselImages,
     read_drive,
@@ -71,18 +82,30 @@ from eccvkit.data.readers.masks import (
 )
 from eccvkit.data.readers.megadepth import megadepth_scene
 from eccvkit.data.readers.meshes import read_coma, read_faust, read_mesh, read_mesh_folder
+from eccvkit.data.readers.panoptic import PanopticScene, panoptic_cameras, panoptic_scene
 from eccvkit.data.readers.svhn import svhn
+from eccvkit.data.readers.topomaps import TopologicalMap, read_topomaps
+from eccvkit.data.readers.wildtrack import WildtrackFrame, wildtrack_cameras, wildtrack_frame
 
 __all__ = [
+    "LLPVideos",
     "Labelled",
+    "PanopticScene",
+    "PersonKeypoints",
+    "TopologicalMap",
     "VesselImages",
+    "WildtrackFrame",
     "cifar10",
     "cifar100",
+    "coco_keypoints",
     "fashion_mnist",
     "hpatches",
     "image_folder",
+    "llp",
     "megadepth_scene",
     "mnist",
+    "panoptic_cameras",
+    "panoptic_scene",
     "read_coma",
     "read_drive",
     "read_faust",
@@ -94,6 +117,9 @@ __all__ = [
     "read_mesh_folder",
     "read_side_by_side",
     "read_superclasses",
+    "read_topomaps",
     "svhn",
     "tiny_imagenet",
+    "wildtrack_cameras",
+    "wildtrack_frame",
 ]
