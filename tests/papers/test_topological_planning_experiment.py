@@ -272,6 +272,18 @@ def test_probe_reads_what_is_there_and_not_what_is_not():
         tp.probe(states[:, :, :1], minima[:, :, :1])
 
 
+def test_inputs_alone_tell_the_minimum_of_the_first_round():
+    maps = tp.load(QUICK, 4).test
+    target = np.arange(24) % 6
+    inputs = tp.distance_inputs(maps, target, rounds=2)
+    assert inputs.shape == (2, 6, 24, 6, 2) and inputs[0, 0, 3, :, 0].tolist() == [0, 0, 0, 1, 0, 0]
+    away = maps.distances[3, :, 3] / maps.distances[3].max()
+    np.testing.assert_allclose(inputs[1, 2, 3, :, 1], away)
+    # After one round a bound is known to the target and to those in sight of it: their distance.
+    r2 = tp.probe(inputs, tp.running_minima(maps, target, 2)).r2
+    assert r2[0] > 0.999 and r2[1] < 0.99
+
+
 def test_trace_needs_a_gru():
     config = replace(QUICK, aggregate="mean")
     with pytest.raises(EccvkitError, match="no GRU"):

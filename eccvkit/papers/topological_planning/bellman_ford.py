@@ -1,8 +1,10 @@
 r"""The planner as Bellman-Ford (Sect. 3.2): Eq. 4, and weights by hand that compute it.
 
 The paper says that a parameterisation of its network corresponds to Bellman-Ford and does not write
-it down. Here is one, exact up to rounding. Let the state of a node be its bound :math:`b_i`, a
-single number, and :math:`n_i=[d_i,s_i,b_i]` with its row of D and its identity. The sum
+it down. Here are weights of Eq. 1, exact up to rounding, and a cell of our own in place of the GRU,
+whose state is a bounded average and can only approximate a minimum. Let the state of a node be its
+bound :math:`b_i`, a single number, and :math:`n_i=[d_i,s_i,b_i]` with its row of D and its
+identity. The sum
 :math:`b_j+d_{ij}` is not linear in :math:`[n_i,n_j]`: it must **look up** entry j of :math:`d_i`.
 The gate of Eq. 1 does that. With one channel c per node,
 

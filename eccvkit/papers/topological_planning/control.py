@@ -1,8 +1,11 @@
 """From plans to steps (Sect. 5.2): a local controller walks, the planner plans again.
 
 The paper trains a recurrent policy with PPO. Ours walks straight towards the node that the planner
-names and stops at walls; everything around it is the paper's: at most m steps, then a new plan from
-the nearest node, until the target is reached or 500 steps are spent.
+names and slides along walls; around it, as in the paper, at most m steps follow a plan, then a new
+one is made from the nearest node. An episode ends at the target or after 25 plans, which are 500
+steps at most (a plan whose node is reached early counts as one of them). An agent that has not
+moved under the most probable node gives up, since the same plan would come again; one that draws
+its next node goes on.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from eccvkit.errors import DataError
 
 #: Length of a step and distance at which the target counts as reached, in metres.
 STEP, REACHED = 0.25, 0.2
-#: Steps of the local controller per plan (m), and steps of an episode.
+#: Steps of the local controller per plan (m), and of an episode if every plan takes all of them.
 PATIENCE, BUDGET = 20, 500
 
 

@@ -64,6 +64,25 @@ def running_minima(maps: Maps, target: np.ndarray, rounds: int) -> np.ndarray:
     return steps
 
 
+def distance_inputs(maps: Maps, target: np.ndarray, rounds: int) -> Tensor:
+    """A control for the probe: two inputs of a node, in the shape of a trace.
+
+    Node i is told from the start whether it is the target, and its straight-line distance to the
+    target. What a linear map reads from these two needs no reading of messages.
+
+    Returns
+    -------
+    Tensor
+        (rounds, j, M, i, 2), the same for all rounds and messages j; distances in the unit of
+        :func:`running_minima`.
+    """
+    m, n = maps.visible.shape[:2]
+    each = np.arange(m)
+    flag = np.arange(n) == target[:, None]
+    away = maps.distances[each, :, target] / maps.distances.max(axis=(1, 2))[:, None]
+    return torch.from_numpy(np.stack([flag, away], axis=-1)).expand(rounds, n, m, n, 2)
+
+
 class Probe(NamedTuple):
     """How well a linear map reads the running minimum from the state of the GRU.
 
@@ -85,7 +104,7 @@ def probe(trace: Tensor, minima: np.ndarray) -> Probe:
     Parameters
     ----------
     trace : (rounds, j, M, i, hidden) Tensor
-        See :func:`reading_trace`.
+        See :func:`reading_trace`; for a control :func:`distance_inputs`.
     minima : (rounds, j, M, i) array
         See :func:`running_minima`; infinite ones are left out.
     """

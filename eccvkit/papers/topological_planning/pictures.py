@@ -197,6 +197,7 @@ def tracks(
     for ax, (title, (track, colour)) in zip(axes[0], walks.items()):
         map_panel(ax, plans, m, plans.visible[m], title, colour="#bbbbbb")
         graphs.ends(ax, plans.positions[m], start, target)
-        ax.plot(*track.T, "-", color=colour, lw=2.4, zorder=6)
-        ax.plot(*track[-1], "o", color=colour, ms=7, zorder=6)
+        # Over the links and below the nodes, so that their numbers can be read.
+        ax.plot(*track.T, "-", color=colour, lw=2.4, zorder=4.8)
+        ax.plot(*track[-1], "o", color=colour, ms=7, zorder=5.5)
     return figure
