@@ -60,6 +60,17 @@ class Figure:
         return "" if self.at_least is None else f">= {self.at_least:g}"
 
 
+def best_of(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Best wall time of each call; they take turns, so that a busy moment hits all of them."""
+    best = dict.fromkeys(calls, float("inf"))
+    for _ in range(rounds):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            best[name] = min(best[name], time.perf_counter() - started)
+    return best
+
+
 def seconds(*command: str) -> float:
     """Wall time of a command that must succeed."""
     started = time.perf_counter()

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import torch
 
-from benchmarks.bench import Figure
+from benchmarks.bench import Figure, best_of
 from eccvkit.data.meshes import strips
 from eccvkit.papers.limp import heat
-
-
-def best_of(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Best wall time of each call; they take turns, so that a busy moment hits all of them."""
-    best = dict.fromkeys(calls, float("inf"))
-    for _ in range(rounds):
-        for name, call in calls.items():
-            started = time.perf_counter()
-            call()
-            best[name] = min(best[name], time.perf_counter() - started)
-    return best
 
 
 def geodesics_by_loop(vertices: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from scipy.sparse import csgraph
 
-from benchmarks.bench import Figure
+from benchmarks.bench import Figure, best_of
 from eccvkit.data.floor_plans import floor_plans
 from eccvkit.data.shortest_paths import next_hops, shortest_distances
 from eccvkit.papers import topological_planning as tp
-
-
-def best_of(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Best wall time of each call; they take turns, so that a busy moment hits all of them."""
-    best = dict.fromkeys(calls, float("inf"))
-    for _ in range(rounds):
-        for name, call in calls.items():
-            started = time.perf_counter()
-            call()
-            best[name] = min(best[name], time.perf_counter() - started)
-    return best
 
 
 def messages_of_pairs(nodes: torch.Tensor, w1: torch.Tensor, w2: torch.Tensor) -> torch.Tensor:

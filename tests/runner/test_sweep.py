@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
 import uuid
 
 import fsspec
 import pytest
 
-from eccvkit import cli
 from eccvkit.errors import EccvkitError
 from eccvkit.runner.record import read_records
 from eccvkit.runner.spec import RunSpec
@@ -22,21 +19,6 @@ from .disks import FullFileSystem
 
 PARAMETERS = 'preset = "smoke"\nseed = 0\ndevice = "cpu"\nplace = ""\n'
 SOURCE = 'with open(f"{place}/executed", "a") as s:\n    s.write(f"{seed} ")\n'
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Call the command line in this process; returns (status, stdout, stderr)."""
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["eccvkit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        return stop.value.code or 0, *capsys.readouterr()
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture
