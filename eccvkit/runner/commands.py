@@ -195,7 +195,7 @@ def sweep(
     found = {} if force else look(store, specs)
     missing = [spec for spec in specs if spec.label not in found]
     screen = console()
-    screen.print(f"{len(specs)} runs, {len(found)} of them there already")
+    screen.print(f"{_counted(len(specs), 'run')}, {len(found)} of them there already")
     outcome = Outcome()
     if missing:
         missing = store_sources(store, missing, notebooks)
@@ -225,12 +225,17 @@ def _what(what: Sequence[str], grid: Mapping[str, list[Any]]) -> tuple[list[Bloc
     return [Block(b.papers, {**b.grid, **grid}) for b in read.blocks], read.settings
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _follow(screen: Console, cluster: Any, specs: Sequence[Any], jobs: int) -> Any:
     from eccvkit.runner.progress import follow
 
     workers = cluster.workers() if cluster.address else jobs
     if cluster.address:
-        screen.print(f"scheduler: {cluster.address}, {workers} workers", soft_wrap=True)
+        text = f"scheduler: {cluster.address}, {_counted(workers, 'worker')}"
+        screen.print(text, soft_wrap=True)
     if cluster.dashboard:
         screen.print(f"dashboard: {cluster.dashboard}", soft_wrap=True)
     return follow(screen, specs, set(), workers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,12 @@ from eccvkit.runner.results import newest, numbers, swept
 MAX_METRICS = 4
 #: Lines in a picture: as many as have a colour of their own.
 MAX_VARIANTS = 10
+#: Lines with a band each; bands of more lines hide one another.
+MAX_BANDS = 3
+#: Intervals reach at most this far out of the range of the means, in units of that range.
+ROOM = 2.0
+#: Values of a parameter that get a tick each.
+MAX_TICKS = 8
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,20 @@ class Curve:
     lines: dict[str, dict[Any, Interval]]
     over: str
     left_out: int = 0
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """Ends of the vertical axis where intervals would squeeze the means into a line.
+
+        Two runs give intervals thirteen times as wide as their spread; they are cut off, and the
+        caption says so. None if nothing is cut.
+        """
+        points = [interval for line in self.lines.values() for interval in line.values()]
+        means = [point.mean for point in points]
+        room = ROOM * (max(means) - min(means))
+        low, high = min(means) - room, max(means) + room
+        cut = any(point.low < low or point.high > high for point in points)
+        return (low, high) if cut and room > 0 else None
 
     @property
     def alt(self) -> str:
@@ -142,26 +163,38 @@ def draw(curve: Curve) -> str:
     matplotlib.use("agg")  # a report needs no screen
     import matplotlib.pyplot as plt
 
-    from eccvkit.viz.style import PALETTE, to_png, use_style
+    from eccvkit.viz.style import to_png, use_style
 
     with plt.rc_context():
         use_style()
         figure, ax = plt.subplots(figsize=(6.4, 3.8))
-        every = {x for points in curve.lines.values() for x in points}
-        numeric = not any(isinstance(x, (str, bool)) for x in every)
-        for colour, (variant, points) in zip(PALETTE, curve.lines.items()):
-            xs = list(points) if numeric else [str(x) for x in points]
-            means = [i.mean for i in points.values()]
-            ax.plot(xs, means, marker="o", color=colour, label=variant)
-            low, high = [i.low for i in points.values()], [i.high for i in points.values()]
-            if numeric:
-                ax.fill_between(xs, low, high, color=colour, alpha=0.2, lw=0)
-            bars = [[m - a for m, a in zip(means, low)], [b - m for m, b in zip(means, high)]]
-            ax.errorbar(xs, means, yerr=bars, fmt="none", ecolor=colour, capsize=3, lw=1)
-        if numeric and min(every) > 0 and max(every) >= 50 * min(every):
-            ax.set_xscale("log")
+        _draw_lines(ax, curve)
         ax.set(xlabel=curve.parameter, ylabel=curve.metric, title=f"{curve.stem}, {curve.table}")
+        if curve.limits:
+            ax.set_ylim(*curve.limits)
         if len(curve.lines) > 1:
             ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         png, *_ = to_png(figure)
     return base64.b64encode(png).decode()
+
+
+def _draw_lines(ax: Any, curve: Curve) -> None:
+    from eccvkit.viz.style import PALETTE
+
+    every = sorted({x for points in curve.lines.values() for x in points}, key=_place)
+    numeric = not any(isinstance(x, (str, bool)) for x in every)
+    logarithmic = numeric and min(every) > 0 and max(every) >= 50 * min(every)
+    places = {x: math.log10(x) if logarithmic else x if numeric else i for i, x in enumerate(every)}
+    # Bars of many variants would lie on one another: each stands a little aside.
+    step = 0.01 * (max(places.values()) - min(places.values()))
+    for i, (colour, (variant, points)) in enumerate(zip(PALETTE, curve.lines.items())):
+        aside = (i - (len(curve.lines) - 1) / 2) * step
+        xs = [places[x] + aside for x in points]
+        means, low, high, _ = zip(*points.values())
+        bars = [[m - a for m, a in zip(means, low)], [b - m for m, b in zip(means, high)]]
+        style = {"marker": "o", "capsize": 3, "elinewidth": 1, "color": colour}
+        ax.errorbar(xs, means, yerr=bars, label=variant, **style)
+        if numeric and len(curve.lines) <= MAX_BANDS:
+            ax.fill_between(xs, low, high, color=colour, alpha=0.2, lw=0)
+    if logarithmic or not numeric or len(every) <= MAX_TICKS:
+        ax.set_xticks(list(places.values()), [f"{x:g}" if numeric else str(x) for x in every])

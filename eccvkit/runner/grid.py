@@ -27,6 +27,8 @@ from eccvkit.errors import EccvkitError
 
 #: A grid larger than this is taken for a slip of the finger.
 MAX_RUNS = 10_000
+#: A range longer than this is never meant.
+MAX_RANGE = 1_000_000
 
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 _INT = re.compile(r"[-+]?\d+")
@@ -110,8 +112,8 @@ def _parse_range(item: str, span: re.Match[str]) -> list[int]:
     count = (stop - start) // step + 1 if step else 0
     if count < 1:
         raise EccvkitError(f"range {item!r} is empty: write START..STOP with START <= STOP")
-    if count > MAX_RUNS:
-        raise EccvkitError(f"range {item!r} has more than {MAX_RUNS} values: make it shorter")
+    if count > MAX_RANGE:
+        raise EccvkitError(f"range {item!r} has more than {MAX_RANGE} values: make it shorter")
     return [start + i * step for i in range(count)]
 
 

@@ -4,26 +4,34 @@ The notebook says itself what the audience sees. A cell takes part if its metada
 that JupyterLab and nbconvert know (``slideshow.slide_type``: slide, subslide, fragment, notes). A
 Markdown cell may bring a shorter text for the wall (``eccvkit.slide``); its full text then goes
 into the speaker's notes (key S). Of code cells the outputs are shown, and the code where
-``eccvkit.code`` is true. nbconvert does the work; reveal.js lies in ``templates/reveal`` (MIT).
+``eccvkit.code`` is true; a text of theirs stands above. A table of verdicts is set anew in large
+type, a few claims to a slide, and the questions of ``volume.toml`` are the last slide. nbconvert
+does the work; reveal.js lies in ``templates/reveal`` (MIT).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbconvert.exporters import SlidesExporter
 from nbformat import NotebookNode, v4
 
 from eccvkit.errors import DataError
+from eccvkit.outputs import CLAIMS, effect_text
 from eccvkit.runner.notebook import read
 from eccvkit.runner.page import TEMPLATES, OfflineExporter
 from eccvkit.volume import Paper
 
 #: How many slides make a talk of half an hour to an hour.
 FEWEST, MOST = 12, 20
+
+#: Claims on one slide: what the last row can read.
+CLAIMS_PER_SLIDE = 6
 
 #: The types that put something on the wall, and the notes beside it.
 _SHOWN = {"slide", "subslide", "fragment", "-"}
@@ -48,13 +56,21 @@ def slide_type(cell: NotebookNode) -> str:
     return cell.metadata.get("slideshow", {}).get("slide_type") or "skip"
 
 
-def count_slides(notebook: NotebookNode) -> int:
-    """Number of slides, those below each other included."""
-    return sum(slide_type(cell) in ("slide", "subslide") for cell in notebook.cells)
+def count_slides(deck: NotebookNode) -> int:
+    """Number of slides of an arranged deck, those below each other included."""
+    return sum(slide_type(cell) in ("slide", "subslide") for cell in deck.cells)
 
 
-def check_deck(notebook: NotebookNode, name: str) -> None:
+def check_deck(notebook: NotebookNode, name: str, questions: Sequence[str] = ()) -> None:
     """Refuse a notebook that would make no talk.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+    name : str
+        What to call it in the message.
+    questions : sequence of str
+        As for :func:`arrange`; they make a slide.
 
     Raises
     ------
@@ -75,19 +91,28 @@ def check_deck(notebook: NotebookNode, name: str) -> None:
         )
     if shown[0] != "slide":
         raise DataError(f"{name}: the first cell shown has type {shown[0]!r}: make it a 'slide'")
-    if not FEWEST <= (slides := count_slides(notebook)) <= MOST:
+    if not FEWEST <= (slides := count_slides(arrange(notebook, questions))) <= MOST:
         raise DataError(
             f"{name} has {slides} slides, a talk has {FEWEST} to {MOST}: change the slide types"
         )
 
 
-def arrange(notebook: NotebookNode) -> NotebookNode:
+def arrange(notebook: NotebookNode, questions: Sequence[str] = ()) -> NotebookNode:
     """Return the notebook as its audience sees it; the argument is not changed.
 
     Cells without a slide type are left out, texts for the wall replace the prose, and the prose
     becomes notes.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+    questions : sequence of str
+        What to discuss, as plain text; the last slide, if there are any.
     """
     cells = [new for cell in notebook.cells for new in _arranged(cell)]
+    if questions:
+        items = "".join(f"<li>{escape(question)}</li>" for question in questions)
+        cells.append(_text(f"## To discuss\n\n<ol class='questions'>{items}</ol>", "slide"))
     return nbformat.from_dict({**notebook, "cells": cells})
 
 
@@ -96,16 +121,56 @@ def _arranged(cell: NotebookNode) -> Iterator[NotebookNode]:
     if kind == "skip":
         return
     ours = cell.metadata.get("eccvkit", {})
+    text = ours.get("slide", "")
     shown = nbformat.from_dict({**cell, "metadata": {**cell.metadata}})
-    if cell.cell_type == "code":
+    if cell.cell_type != "code":
+        if text and kind != "notes":
+            yield _text(text, kind)
+            yield _text(cell.source, "notes")
+        else:
+            yield shown
+    elif claims := _claims(cell):
+        yield from _claim_slides(claims, text or "## Claims")
+    else:
+        if text:
+            yield _text(text, kind)
+            shown.metadata["slideshow"] = {"slide_type": "-"}
         # nbconvert's own mark for a folded input.
         shown.metadata["transient"] = {"remove_source": not ours.get("code", False)}
-    elif kind != "notes" and "slide" in ours:
-        shown["source"] = ours["slide"]
         yield shown
-        yield v4.new_markdown_cell(cell.source, metadata={"slideshow": {"slide_type": "notes"}})
-        return
-    yield shown
+
+
+def _text(source: str, kind: str) -> NotebookNode:
+    return v4.new_markdown_cell(source, metadata={"slideshow": {"slide_type": kind}})
+
+
+def _claims(cell: NotebookNode) -> list[dict[str, Any]]:
+    """Verdicts among the outputs of a cell."""
+    return [c for o in cell.outputs for c in o.get("data", {}).get(CLAIMS, {}).get("claims", [])]
+
+
+def _claim_slides(claims: Sequence[dict[str, Any]], heading: str) -> Iterator[NotebookNode]:
+    """Slides with a table each, of nearly equal length; the heading counts them."""
+    number = -(-len(claims) // CLAIMS_PER_SLIDE)
+    for k in range(number):
+        part = claims[k * len(claims) // number : (k + 1) * len(claims) // number]
+        rows = "".join(_claim_row(claim) for claim in part)
+        head = "<tr><th>Claim</th><th>Paper</th><th>Ours</th><th>Effect [95%]</th><th>Verdict</th>"
+        yield _text(
+            f"{heading} ({k + 1} of {number})\n\n"
+            f"<table class='claims'><thead>{head}</tr></thead><tbody>{rows}</tbody></table>",
+            "slide",
+        )
+
+
+def _claim_row(claim: dict[str, Any]) -> str:
+    facts = (claim.get("paper") or "–", claim.get("ours") or "–", effect_text(claim) or "–")
+    cells = "".join(f"<td>{escape(fact)}</td>" for fact in facts)
+    verdict = escape(claim["verdict"])
+    return (
+        f"<tr><td><b>{escape(claim['id'])}</b> {escape(claim['text'])}</td>{cells}"
+        f"<td class='{verdict.replace(' ', '-')}'>{verdict}</td></tr>"
+    )
 
 
 def build_deck(path: Path, paper: Paper | None = None) -> str:
@@ -116,7 +181,7 @@ def build_deck(path: Path, paper: Paper | None = None) -> str:
     path : Path
         The notebook.
     paper : Paper, optional
-        For the title of the page.
+        For the title of the page, and what to discuss.
 
     Raises
     ------
@@ -124,7 +189,8 @@ def build_deck(path: Path, paper: Paper | None = None) -> str:
         The file is no notebook, or :func:`check_deck` refuses it.
     """
     notebook = read(path)
-    check_deck(notebook, path.name)
+    questions = paper.questions if paper else ()
+    check_deck(notebook, path.name, questions)
     folder = TEMPLATES / "reveal"
     resources = {
         "metadata": {"name": paper.title if paper else path.stem},
@@ -133,5 +199,5 @@ def build_deck(path: Path, paper: Paper | None = None) -> str:
             "styles": [(folder / "reveal.css").read_text("utf-8")],
         },
     }
-    html, _ = _exporter().from_notebook_node(arrange(notebook), resources=resources)
+    html, _ = _exporter().from_notebook_node(arrange(notebook, questions), resources=resources)
     return html

@@ -298,7 +298,7 @@ def test_gpu_runs_go_to_the_worker_that_has_one(place, tmp_path):
     found = {preset: {(place / f"{preset}.{seed}").read_text() for seed in range(3)}
              for preset in ("smoke", "gpu")}  # fmt: skip
     assert found == {"smoke": {"no"}, "gpu": {"yes"}}
-    assert f"scheduler: {dask.address}, 1 workers" in text
+    assert f"scheduler: {dask.address}, 1 worker" in text
     assert (
         f"note   waiting for a worker with a GPU: start one with 'dask worker {dask.address}"
         in text

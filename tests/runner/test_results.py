@@ -6,9 +6,11 @@ import base64
 import io
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from eccvkit.errors import EccvkitError, UnknownName
@@ -18,6 +20,7 @@ from eccvkit.runner.curves import curves, draw
 from eccvkit.runner.record import RunError, write_record
 from eccvkit.runner.report import build_report, claims_by_paper, render_report
 from eccvkit.runner.results import newest, run_table, swept, value_table, write_table
+from eccvkit.viz.style import PALETTE
 
 from .conftest import eccvkit
 from .test_record import make_record
@@ -116,6 +119,21 @@ def test_a_curve_is_means_and_intervals():
     assert curve.alt.startswith("score (ablation) against lam from 0.5 to 10.0: ours 1.5 to 11;")
 
 
+def test_the_axis_follows_the_means_where_intervals_are_far_longer():
+    def limits(scores):
+        runs = [one(s, lam) for s in (0, 1) for lam in (1.0, 2.0)]
+        for record, score in zip(runs, scores):
+            for row in record.tables["ablation"]:
+                row["value"] = score
+        (curve,) = curves(runs)
+        return curve.limits
+
+    # Means 5 and 6; two runs that differ by 4 have an interval of 5 +- 12.7 * 2.
+    assert limits([3.0, 6.0, 7.0, 6.0]) == (3.0, 8.0)
+    assert limits([5.0, 6.0, 5.0, 6.0]) is None
+    assert limits([3.0, 3.0, 7.0, 7.0]) is None  # equal means have no range
+
+
 def test_a_curve_says_what_else_varied():
     two = [one(s, lam) for s in (0, 1) for lam in (1.0, 2.0)]
     for record, width in zip(two, (1, 2, 2, 1)):
@@ -140,6 +158,11 @@ def test_a_curve_can_be_drawn(values):
     (curve,) = curves(runs)  # a single seed: no interval
     picture = Image.open(io.BytesIO(base64.b64decode(draw(curve))))
     assert picture.width > 500
+    # Both lines run through the panel, left of the legend.
+    panel = np.asarray(picture.convert("RGB"))[:, : picture.width // 2]
+    for colour in PALETTE[:2]:
+        drawn = (panel == (255 * np.array(to_rgb(colour))).round()).all(axis=2)
+        assert drawn.any(axis=0).sum() > 100
 
 
 def test_claims_over_runs():
@@ -178,7 +201,7 @@ def test_the_report_shows_all_of_it(tmp_path):
     soup = BeautifulSoup((tmp_path / "new" / "index.html").read_text(), "html.parser")
     text = " ".join(soup.get_text(" ", strip=True).split())
     assert "holds in 9 of 9 (100 %)" in text
-    assert "1 runs in both 0 only there 8 only here 1 verdicts differ" in text
+    assert "1 run in both 0 only there 8 only here 1 verdicts differ" in text
     assert "score against lam, means and 95% intervals over seed" in text
     (figure,) = soup.select("figure img")
     assert figure["alt"].startswith("score (ablation) against lam")

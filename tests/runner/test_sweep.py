@@ -52,7 +52,7 @@ def test_nothing_is_done_twice(run, place):
     write_notebook(place / "nb.ipynb", [SOURCE], PARAMETERS, "# Another title")
     assert "1 there already" in run(*command)[1]
     write_notebook(place / "nb.ipynb", [SOURCE + "seed"], PARAMETERS, "# One")
-    assert "1 runs, 0 of them there already" in run(*command)[1]
+    assert "1 run, 0 of them there already" in run(*command)[1]
     assert executed(place) == [0, 0, 1, 2]
     assert run(*command, "--force")[0] == 0
     assert executed(place) == [0, 0, 0, 1, 2]
@@ -139,7 +139,8 @@ def test_code_that_changed_since_the_start(run, place, monkeypatch, meanwhile):
         (["absent.toml"], "cannot read absent.toml: No such file"),
         (["broken.toml"], "broken.toml is not TOML"),
         (["sweep.toml", "nb.ipynb"], "name one sweep file, or papers, not both"),
-        (["nb.ipynb", "--seed", "0..99999"], "more than 10000 values"),
+        (["nb.ipynb", "--seed", "0..9999999"], "more than 1000000 values"),
+        (["nb.ipynb", "--seed", "0..99999"], "the sweep has 100000 runs, more than 10000"),
         (
             ["nb.ipynb", "--seed", "0..9999", "-p", "place=a,b"],
             "the sweep has 20000 runs, more than 10000: shorten a list, or say --yes",
