@@ -33,6 +33,30 @@ def choose(presets: Mapping[str, C], name: str) -> C:
     return presets[name]
 
 
+def overrides(**given: float) -> dict[str, Any]:
+    """Values of notebook parameters that replace a preset's; 0 keeps the preset's value.
+
+    Parameters
+    ----------
+    **given : int or float
+        By field of the configuration. ``n_seeds``, the notebooks' name, becomes ``seeds``.
+
+    Raises
+    ------
+    EccvkitError
+        A value is negative.
+
+    Examples
+    --------
+    >>> overrides(epochs=0, n_seeds=3)
+    {'seeds': 3}
+    """
+    for name, value in given.items():
+        if value < 0:
+            raise EccvkitError(f"{name} is {value}: use 0 for the preset's value, or more")
+    return {"seeds" if n == "n_seeds" else n: value for n, value in given.items() if value}
+
+
 @dataclass
 class Study:
     """The result of :func:`run_study`.

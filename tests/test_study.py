@@ -1,7 +1,7 @@
 import pytest
 
 from eccvkit.errors import EccvkitError, UnknownName
-from eccvkit.study import choose, run_study
+from eccvkit.study import choose, overrides, run_study
 
 
 def fake(config, variant, seed, device, *, keep=None):
@@ -43,3 +43,9 @@ def test_presets():
     assert choose({"smoke": 1}, "smoke") == 1
     with pytest.raises(UnknownName, match="unknown preset 'big'"):
         choose({"smoke": 1}, "big")
+
+
+def test_overrides_of_a_preset():
+    assert overrides(epochs=0, n_seeds=3, width=0.5) == {"seeds": 3, "width": 0.5}
+    with pytest.raises(EccvkitError, match=r"width is -0\.1: use 0 for the preset's value, or more"):
+        overrides(epochs=1, width=-0.1)

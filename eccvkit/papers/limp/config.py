@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from eccvkit.errors import EccvkitError, unknown
 from eccvkit.papers.limp.losses import TARGETS
-from eccvkit.study import choose
+from eccvkit.study import choose, overrides
 
 DATA_SETS = ("strips", "faust")
 
@@ -162,13 +162,7 @@ def configure(
     """
     if data not in DATA_SETS:
         raise unknown("data set", data, DATA_SETS)
-    if epochs < 0 or n_seeds < 0:
-        raise EccvkitError(
-            f"epochs is {epochs} and n_seeds is {n_seeds}: use 0 for the preset's value, or more"
-        )
-    changes: dict = {"target": target}
-    changes |= {"epochs": epochs} if epochs else {}
-    changes |= {"seeds": n_seeds} if n_seeds else {}
+    changes = {"target": target, **overrides(epochs=epochs, n_seeds=n_seeds)}
     main, few = (replace(choose(p, preset), **changes) for p in (PRESETS, FEW_PRESETS))
     if data == "faust":
         main = replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from eccvkit.errors import EccvkitError, unknown
-from eccvkit.study import choose
+from eccvkit.study import choose, overrides
 
 #: "tinyshapes" is procedural (100 classes); the others are read from disk.
 DATA_SETS = ("tinyshapes", "cifar10", "cifar100")
@@ -117,14 +117,7 @@ def configure(
     EccvkitError
         A value no run can have.
     """
-    if epochs < 0 or n_seeds < 0 or width < 0:
-        raise EccvkitError(
-            f"epochs is {epochs}, n_seeds is {n_seeds} and width is {width}: use 0 for the "
-            "preset's value, or more"
-        )
     changes: dict = {"data": data, "data_dir": data_dir}
-    changes |= {"epochs": epochs} if epochs else {}
-    changes |= {"seeds": n_seeds} if n_seeds else {}
-    changes |= {"width": width} if width else {}
+    changes |= overrides(epochs=epochs, n_seeds=n_seeds, width=width)
     changes |= {"image_size": 32} if data != "tinyshapes" else {}
     return replace(choose(PRESETS, preset), **changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from eccvkit.errors import EccvkitError, unknown
-from eccvkit.study import choose
+from eccvkit.study import choose, overrides
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,7 @@ def configure(
     """
     if data not in ("digits", *PUBLISHED):
         raise unknown("data set", data, ("digits", *PUBLISHED))
-    if epochs < 0 or n_seeds < 0:
-        raise EccvkitError(
-            f"epochs is {epochs} and n_seeds is {n_seeds}: use 0 for the preset's value, or more"
-        )
-    changes = {"gamma": gamma, "dim": dim}
-    changes |= {"epochs": epochs} if epochs else {}
-    changes |= {"seeds": n_seeds} if n_seeds else {}
+    changes = {"gamma": gamma, "dim": dim, **overrides(epochs=epochs, n_seeds=n_seeds)}
     presets = (PRESETS, TAIL_PRESETS, AIRCRAFT_PRESETS)
     main, tail, aircraft = (replace(choose(p, preset), **changes) for p in presets)
     if data != "digits":

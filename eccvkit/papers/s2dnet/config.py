@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from eccvkit.errors import EccvkitError
-from eccvkit.study import choose
+from eccvkit.study import choose, overrides
 
 #: VGG-16 up to conv5_3: channels of the 3x3 convolutions of each stage, stages halve the sides.
 VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -194,11 +194,5 @@ def configure(
     EccvkitError
         A value no run can have.
     """
-    if epochs < 0 or n_seeds < 0:
-        raise EccvkitError(
-            f"epochs is {epochs} and n_seeds is {n_seeds}: use 0 for the preset's value, or more"
-        )
-    changes = {"tau": tau, "tolerance": tolerance}
-    changes |= {"epochs": epochs} if epochs else {}
-    changes |= {"seeds": n_seeds} if n_seeds else {}
+    changes = {"tau": tau, "tolerance": tolerance, **overrides(epochs=epochs, n_seeds=n_seeds)}
     return replace(choose(PRESETS, preset), **changes)

@@ -8,7 +8,7 @@ from typing import Any
 from eccvkit.errors import EccvkitError, unknown
 from eccvkit.papers.topogan.gradient import MODES
 from eccvkit.papers.topogan.matching import CONVENTIONS
-from eccvkit.study import choose
+from eccvkit.study import choose, overrides
 
 #: Bundled or procedural masks, and the paper's own kinds read from a folder.
 DATA = ("membranes", "retina", "isbi12", "drive", "folder")
@@ -180,14 +180,7 @@ def configure(
     EccvkitError
         A value no run can have.
     """
-    if n_seeds < 0 or pretrain < 0:
-        raise EccvkitError(
-            f"n_seeds is {n_seeds} and pretrain is {pretrain}: use 0 for the preset's value, or "
-            "more"
-        )
-    changes: dict[str, Any] = {"match": match}
-    changes |= {"seeds": n_seeds} if n_seeds else {}
-    changes |= {"pretrain": pretrain} if pretrain else {}
+    changes: dict[str, Any] = {"match": match, **overrides(n_seeds=n_seeds, pretrain=pretrain)}
     changes |= {"lam": lam} if lam >= 0 else {}
     main, retina = (replace(choose(p, preset), **changes) for p in (PRESETS, RETINA_PRESETS))
     return replace(main, data=data, data_dir=data_dir, cut=cut), retina
