@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from eccvkit.runner import commands, labs_command
+from eccvkit.runner import commands, labs_command, slides_command
 from eccvkit.runner.commands import Names, Timeout, console
 
 # Plain help: the decorated one imports a Markdown parser and takes twice as long.
@@ -136,6 +136,7 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(labs_command.app, name="labs")
+app.command()(slides_command.slides)
 
 
 @app.command()

@@ -58,8 +58,8 @@ def build_handout(path: Path, paper: Paper) -> str:
         .get_template("handout.html.j2")
         .render(
             paper=paper,
-            texts=[markdown_to_html(text) for text in _texts(notebook)],
-            figures=_figures(notebook, facts.figures),
+            texts=[markdown_to_html(text) for text in marked_texts(notebook)],
+            figures=marked_figures(notebook, facts.figures) or [facts.thumbnail],
             claims=[{**claim, "effect_text": effect_text(claim)} for claim in claims],
             run=facts.run,
         )
@@ -79,7 +79,7 @@ def print_one_page(page: Path, pdf: Path) -> None:
     ChromiumMissing
         There is none on this machine.
     EccvkitError
-        Printing failed.
+        Printing failed, or the smallest type is too large.
     """
     html = page.read_text("utf-8")
     with tempfile.TemporaryDirectory(prefix="eccvkit-") as folder:
@@ -89,6 +89,10 @@ def print_one_page(page: Path, pdf: Path) -> None:
             print_pdf(scaled, pdf)
             if count_pages(pdf) == 1:
                 return
+    pdf.unlink()
+    raise EccvkitError(
+        f"{page.name} does not fit on one page: mark fewer figures and texts for the handout"
+    )
 
 
 def count_pages(pdf: Path) -> int:
@@ -160,17 +164,16 @@ def _environment() -> Environment:
     )
 
 
-def _texts(notebook: NotebookNode) -> list[str]:
+def marked_texts(notebook: NotebookNode) -> list[str]:
     """Markdown that cells bring for the handout."""
     marks = (cell.metadata.get("eccvkit", {}).get("handout") for cell in notebook.cells)
     return [mark for mark in marks if isinstance(mark, str)]
 
 
-def _figures(notebook: NotebookNode, figures: list[Figure]) -> list[Figure]:
-    """Figures of the marked cells; without any, the notebook's thumbnail."""
-    marked = [
+def marked_figures(notebook: NotebookNode, figures: list[Figure]) -> list[Figure]:
+    """Those of the figures whose cells are marked for the handout."""
+    return [
         figure
         for figure in figures
         if notebook.cells[figure.cell].metadata.get("eccvkit", {}).get("handout") is True
     ]
-    return marked or [figure for figure in figures if figure.thumbnail][:1] or figures[:1]

@@ -155,9 +155,10 @@ def _claim_slides(claims: Sequence[dict[str, Any]], heading: str) -> Iterator[No
     for k in range(number):
         part = claims[k * len(claims) // number : (k + 1) * len(claims) // number]
         rows = "".join(_claim_row(claim) for claim in part)
+        counted = f"{heading} ({k + 1} of {number})" if number > 1 else heading
         head = "<tr><th>Claim</th><th>Paper</th><th>Ours</th><th>Effect [95%]</th><th>Verdict</th>"
         yield _text(
-            f"{heading} ({k + 1} of {number})\n\n"
+            f"{counted}\n\n"
             f"<table class='claims'><thead>{head}</tr></thead><tbody>{rows}</tbody></table>",
             "slide",
         )

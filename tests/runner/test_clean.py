@@ -41,6 +41,16 @@ def test_widget_state_is_removed():
     assert "widgets" not in clean(notebook).metadata
 
 
+def test_marks_for_slides_and_handout_stay():
+    notebook = executed()
+    marks = {
+        "slideshow": {"slide_type": "slide"},
+        "eccvkit": {"slide": "Short.", "handout": True},
+    }
+    notebook.cells[1].metadata = {**marks, "papermill": {"duration": 1}}
+    assert clean(notebook).cells[1].metadata == marks
+
+
 def test_a_widget_keeps_its_text():
     output = new_output("display_data", {WIDGET_VIEW: {"model_id": "0"}, "text/plain": "slider"})
     assert clean(executed(output)).cells[1].outputs[0].data == {"text/plain": "slider"}

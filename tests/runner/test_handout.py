@@ -81,6 +81,23 @@ def test_many_claims_still_fit_one_page(tmp_path):
     assert count_pages(tmp_path / "handout.pdf") == 1
 
 
+def test_what_fits_no_page_is_refused(tmp_path, monkeypatch):
+    def two_pages(page, pdf):
+        pdf.write_bytes(b"<</Type /Page>> <</Type /Page>> <</Type /Pages>>")
+
+    monkeypatch.setattr(handout, "print_pdf", two_pages)
+    html = tmp_path / "handout.html"
+    html.write_text("<p>long</p>", "utf-8")
+    with pytest.raises(EccvkitError, match=r"handout\.html does not fit on one page"):
+        print_one_page(html, tmp_path / "handout.pdf")
+    assert not (tmp_path / "handout.pdf").exists()
+
+
+def test_without_marks_and_pictures(tmp_path):
+    page = BeautifulSoup(_built(tmp_path, [v4.new_markdown_cell("text")]), "html.parser")
+    assert page.select("img") == []
+
+
 def test_missing_chromium_names_the_remedy(monkeypatch):
     monkeypatch.delenv(handout.CHROMIUM_VARIABLE, raising=False)
     monkeypatch.setenv("PATH", "")

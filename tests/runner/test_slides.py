@@ -4,6 +4,7 @@ import base64
 import re
 import struct
 import zlib
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -11,7 +12,17 @@ from bs4 import BeautifulSoup
 from nbformat import v4
 
 from eccvkit.errors import DataError
-from eccvkit.runner.slides import FEWEST, MOST, arrange, build_deck, check_deck, count_slides
+from eccvkit.outputs import CLAIMS
+from eccvkit.runner.slides import (
+    CLAIMS_PER_SLIDE,
+    FEWEST,
+    MOST,
+    arrange,
+    build_deck,
+    check_deck,
+    count_slides,
+)
+from eccvkit.volume import find
 
 
 def _png():
@@ -114,6 +125,51 @@ def test_arranging_leaves_the_notebook_alone():
 
 def test_slides_below_others_count():
     assert count_slides(_deck([_text("", "subslide"), _text("", "-")])) == FEWEST + 1
+
+
+def test_a_text_above_a_picture():
+    code = _code("draw()", "slide", slide="## What it shows")
+    heading, picture = arrange(v4.new_notebook(cells=[code])).cells
+    assert (heading.source, heading.metadata.slideshow.slide_type) == ("## What it shows", "slide")
+    assert (picture.source, picture.metadata.slideshow.slide_type) == ("draw()", "-")
+    assert picture.metadata.transient.remove_source
+
+
+def _claim(number, **changes):
+    claim = {"id": f"C{number}", "text": "a < b", "paper": "2 against 1", "ours": "4 against 3"}
+    effect = {"effect": 1.0, "low": 0.5, "high": 1.5, "unit": "points", "verdict": "not reproduced"}
+    return claim | effect | changes
+
+
+def test_verdicts_are_set_anew_a_few_to_a_slide(tmp_path):
+    claims = [_claim(i) for i in range(CLAIMS_PER_SLIDE + 1)]
+    stored = v4.new_output("display_data", {CLAIMS: {"claims": claims}, "text/html": "<i>wide</i>"})
+    page = _html(_deck([_code("judge()", "slide", [stored], slide="## Ours")]), tmp_path)
+    assert "wide" not in page.get_text()
+    slides = [table.find_parent("section") for table in page.select("table.claims")]
+    assert [s.h2.get_text() for s in slides] == ["Ours (1 of 2)", "Ours (2 of 2)"]
+    assert [len(slide.select("tbody tr")) for slide in slides] == [3, 4]
+    cells = [cell.get_text() for cell in slides[0].select_one("tbody tr").select("td")]
+    assert cells[:3] == ["C0 a < b", "2 against 1", "4 against 3"]
+    assert cells[3:] == ["+1 [+0.5, +1.5] points", "not reproduced"]
+
+
+def test_a_claim_without_numbers(tmp_path):
+    claim = _claim(1, paper="", effect=None)
+    stored = v4.new_output("display_data", {CLAIMS: {"claims": [claim]}})
+    page = _html(_deck([_code("judge()", "slide", [stored])]), tmp_path)
+    cells = [cell.get_text() for cell in page.select("table.claims td")]
+    assert cells == ["C1 a < b", "–", "4 against 3", "–", "not reproduced"]
+
+
+def test_questions_are_the_last_slide_and_count(tmp_path):
+    path = tmp_path / "talk.ipynb"
+    nbformat.write(_deck([], slides=FEWEST - 1), path)
+    with pytest.raises(DataError, match=f"has {FEWEST - 1} slides"):
+        build_deck(path)
+    paper = replace(find("rpl"), questions=("Is x < y?", "Why $z$ and `w`?"))
+    *_, last = BeautifulSoup(build_deck(path, paper), "html.parser").select(".slides section")
+    assert [item.get_text() for item in last.select("li")] == list(paper.questions)
 
 
 @pytest.mark.parametrize(
