@@ -5,6 +5,7 @@ PYTHON ?= python3
 PRESET ?= smoke
 OUT ?= runs
 WORKERS ?= 2
+NOTEBOOKS ?= notebooks
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,8 +34,8 @@ test: ## Lint, build the site, execute and check every notebook, run all unit te
 	$(MAKE) notebook-tests
 	$(MAKE) unit-tests
 
-lab: $(INSTALLED) ## Open JupyterLab on the notebooks
-	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks
+lab: $(INSTALLED) ## Open JupyterLab on the notebooks; LAB_OPTIONS="--port 9000 --no-browser"
+	$(PY) -m jupyterlab --ServerApp.root_dir=$(NOTEBOOKS) $(LAB_OPTIONS)
 
 notebooks: PAPERS ?= all
 notebooks: $(INSTALLED) ## Execute notebooks at lab and store the outputs; PAPERS="rpl"
@@ -55,8 +56,8 @@ format: $(INSTALLED) ## Mend style where a tool can
 unit-tests: $(INSTALLED) ## Tests of the package and its docstrings
 	$(ONE_THREAD) $(PY) -m pytest -n $(WORKERS) -m "not notebook" --doctest-modules tests eccvkit
 
-notebook-tests: $(INSTALLED) ## Structure, smoke run and stored outputs of every notebook
-	$(PY) -m pytest -m notebook --durations=0 --durations-min=5 tests/notebooks
+notebook-tests: $(INSTALLED) ## Structure, smoke run, stored outputs of every notebook; JupyterLab
+	$(PY) -m pytest -m notebook --durations=0 --durations-min=5 tests/notebooks tests/browser
 
 bench: $(INSTALLED) ## Measure the promised figures
 	$(PY) -m benchmarks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -143,6 +144,8 @@ def make(*arguments: str, **environment: str) -> str:
         (["run", "PAPERS=all"], "eccvkit run all --preset smoke --out runs"),
         (["notebooks"], "eccvkit store all"),
         (["notebooks", "PAPERS=rpl"], "eccvkit store rpl"),
+        (["lab"], "jupyterlab --ServerApp.root_dir=notebooks"),
+        (["lab", "NOTEBOOKS=x", "LAB_OPTIONS=--port 9"], "root_dir=x --port 9"),
     ],
 )
 def test_make_passes_its_variables_on(arguments, command):
@@ -183,15 +186,40 @@ def test_old_python_is_refused_in_one_line(tmp_path):
 def test_ci_runs_make_test_in_a_fresh_environment():
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
-    commands = [
-        line for line in text(".ci/run").splitlines() if line.strip() and not line.startswith("#")
-    ]
-    assert commands == [
-        "set -euo pipefail",
-        'cd "$(dirname "$0")/.."',
-        "rm -rf .venv",
-        "exec make test",
-    ]
+    lines = text(".ci/run").splitlines()
+    assert lines[-2:] == ["rm -rf .venv", "exec make test"]
+    assert "export CI=1" in lines
+    assert "set -euo pipefail" in lines
+
+
+INSTALL = "apt-get install -qq -y --no-install-recommends chromium"
+
+
+@pytest.mark.parametrize(
+    ("present", "user", "said"),
+    [
+        ("chromium", 0, "make test\n"),
+        ("chromium-browser", 0, "make test\n"),
+        ("", 0, f"apt-get update -qq\n{INSTALL}\nmake test\n"),
+        ("", 1000, "make test\n"),
+    ],
+)
+def test_ci_installs_chromium_where_it_may(tmp_path, present, user, said):
+    checkout, tools = tmp_path / "checkout", tmp_path / "bin"
+    (checkout / ".ci").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "run", checkout / ".ci")
+    tools.mkdir()
+    fakes = {name: f'echo "{name} $*"' for name in ("apt-get", "make", present) if name}
+    for name, body in (fakes | {"id": f"echo {user}"}).items():
+        (tools / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tools / name).chmod(0o755)
+    for name in ("bash", "sh", "dirname", "rm", "env"):
+        (tools / name).symlink_to(shutil.which(name))
+    done = subprocess.run(
+        [checkout / ".ci" / "run"], env={"PATH": str(tools)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, said)
+    assert ("apt-get install chromium" in done.stderr) == (not present and user != 0)
 
 
 # --- README and CONTRIBUTING ----------------------------------------------------------------
