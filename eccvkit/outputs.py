@@ -8,6 +8,7 @@ two cannot drift. It imports neither torch nor matplotlib.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ RUN = "application/vnd.eccvkit.run+json"
 RECORDS = (CLAIMS, TABLE, RUN)
 #: Jupyter's own: an interactive widget, which is nothing without a kernel.
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+#: What is left of one in a stored notebook.
+WIDGET_TEXT = re.compile(r"(?:\w*Box|interactive)\(children=\(")
 
 
 @dataclass(frozen=True)

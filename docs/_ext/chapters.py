@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,10 @@ import nbformat
 from nbformat import NotebookNode, v4
 
 from eccvkit.errors import DataError, UnknownName
-from eccvkit.outputs import RECORDS, WIDGET_VIEW, Facts, collect
+from eccvkit.outputs import RECORDS, WIDGET_TEXT, WIDGET_VIEW, Facts, collect
 from eccvkit.volume import Paper, find
+
+_NOTEBOOK_LINK = re.compile(r'(<a href="\d\d_\w+)\.ipynb"')
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def page(chapter: Chapter, folder: Path) -> NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             _drop_what_no_reader_sees(cell)
+            _link_to_pages(cell)
             _fold_solution(cell)
             cells += _one_alt_per_cell(cell)
         else:
@@ -126,9 +130,17 @@ def _drop_what_no_reader_sees(cell: NotebookNode) -> None:
         data = output.get("data", {})
         for mime in RECORDS:
             data.pop(mime, None)
-        if data.pop(WIDGET_VIEW, None) is None or set(data) - {"text/plain"}:
+        left = WIDGET_TEXT.match(data.get("text/plain", ""))
+        if not (data.pop(WIDGET_VIEW, None) or left) or set(data) - {"text/plain"}:
             kept.append(output)
     cell.outputs = kept
+
+
+def _link_to_pages(cell: NotebookNode) -> None:
+    """Let tables that link notebooks lead to their pages (Sphinx does so for Markdown only)."""
+    for output in cell.outputs:
+        if "text/html" in (data := output.get("data", {})):
+            data["text/html"] = _NOTEBOOK_LINK.sub(r'\1.html"', data["text/html"])
 
 
 def _fold_solution(cell: NotebookNode) -> None:

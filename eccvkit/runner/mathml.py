@@ -28,6 +28,20 @@ _REWRITES = (
 )
 #: Letter styles that browsers take from the character and not from an attribute.
 _STYLES = ("bold", "bold-italic", "double-struck")
+#: After a size such as ``\bigl`` latex2mathml leaves the name of a fence.
+_FENCES = {
+    r"\|": "\u2016",
+    r"\Vert": "\u2016",
+    r"\lVert": "\u2016",
+    r"\rVert": "\u2016",
+    r"\vert": "|",
+    r"\lvert": "|",
+    r"\rvert": "|",
+    r"\{": "{",
+    r"\}": "}",
+    r"\langle": "\u27e8",
+    r"\rangle": "\u27e9",
+}
 _LIMITS = {"min", "max", "sup", "inf", "lim", "arg\u2009max", "arg\u2009min"}
 
 
@@ -69,6 +83,8 @@ def _polish(root: ET.Element, block: bool) -> None:
         if (style := element.get("mathvariant")) in _STYLES and len(element.text or "") == 1:
             element.text = _twin(element.text, style)
             del element.attrib["mathvariant"]
+        if element.tag == "mo":
+            element.text = _FENCES.get(element.text, element.text)
         if element.text in ("\u00b1", "\u2213"):  # \pm, \mp
             element.tag = "mo"
         if element.text == "~":  # \sim

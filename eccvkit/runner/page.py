@@ -17,7 +17,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 
-from eccvkit.outputs import RECORDS, WIDGET_VIEW
+from eccvkit.outputs import RECORDS, WIDGET_TEXT, WIDGET_VIEW
 from eccvkit.runner.mathml import to_mathml
 from eccvkit.runner.record import Record
 
@@ -37,11 +37,13 @@ class _MathMLRenderer(IPythonRenderer):
         return to_mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", block=True)
 
 
-def _is_for_people(output: NotebookNode) -> bool:
-    """Whether an output shows something without a kernel: no widget view, not only JSON."""
+def is_for_people(output: NotebookNode) -> bool:
+    """Whether an output shows something without a kernel: no widget, not only JSON."""
     data = output.get("data")
     if data is None:
         return True
+    if set(data) == {"text/plain"} and WIDGET_TEXT.match(data["text/plain"]):
+        return False
     # Where emit() was given nothing to show, the text names the MIME type.
     mute = any(mime in data and f"<{mime}>" == data.get("text/plain") for mime in RECORDS)
     return WIDGET_VIEW not in data and not (mute and "text/html" not in data)
@@ -58,7 +60,7 @@ class _DropWidgets(Preprocessor):
         self, cell: NotebookNode, resources: dict, index: int
     ) -> tuple[NotebookNode, dict]:
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if _is_for_people(o)]
+            cell.outputs = [o for o in cell.outputs if is_for_people(o)]
         return cell, resources
 
 

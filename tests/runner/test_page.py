@@ -4,8 +4,10 @@ import re
 
 import pytest
 from bs4 import BeautifulSoup
+from nbformat import v4
 
 from eccvkit.runner.mathml import to_mathml
+from eccvkit.runner.page import is_for_people
 
 from .conftest import Runs
 
@@ -36,6 +38,17 @@ def test_widgets_and_machine_output_are_left_out(page):
     shown = [o.get_text(strip=True) for o in page.select(".jp-OutputArea-output")]
     # Left are the HTML side of one table, and the figure.
     assert shown == ["threads", ""]
+
+
+def test_a_stored_widget_is_left_out():
+    def shown(**data):
+        return v4.new_output("display_data", {k.replace("__", "/"): v for k, v in data.items()})
+
+    left = "VBox(children=(Button(description='Turn it'),))"
+    assert not is_for_people(shown(text__plain=left))
+    assert is_for_people(shown(text__plain=left, text__html="<p>told</p>"))
+    assert is_for_people(shown(text__plain="Box office"))
+    assert is_for_people(v4.new_output("stream", text=left))
 
 
 def test_formulas_are_mathml(page):
@@ -71,6 +84,9 @@ def test_a_failed_run_leads_to_its_cell(runs: Runs):
         (r"\begin{equation} a \end{equation}", "mi", "a"),
         (r"x \sim p", "mo", "\u223c"),
         (r"a < b", "mo", "<"),
+        (r"\bigl\| a\bigr\|_F^2", "mo", "\u2016"),
+        (r"\big\lVert a\big\rVert", "mo", "\u2016"),
+        (r"\Bigl\{ a\Bigr\}", "mo", "{"),
         (r"a \label{eq:1} \nonumber", "mi", "a"),
         (r"\mathbb R", "mi", "\u211d"),
     ],
