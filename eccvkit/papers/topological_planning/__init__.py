@@ -24,7 +24,7 @@ Where we deviate:
   nodes instead of 32; links are right for three pairs in four; the vision feature of a node is the
   colour of its room, not the output of a network.
 * The lab preset has three rounds, where the paper asks for as many as the longest path has hops
-  (about one pair in twenty is farther), one GRU layer and states of 48 numbers.
+  (about one pair in twenty is farther), one GRU layer and states of 32 numbers.
 * The target node is given. The paper takes the node whose features are nearest to those of the goal
   image in cosine distance; nodes of one room look alike here.
 * A local controller that walks straight and slides along walls, instead of a policy trained with
@@ -67,6 +67,7 @@ from eccvkit.papers.topological_planning.control import Episodes, draw_episodes,
 from eccvkit.papers.topological_planning.creation import explore, kernel, most_redundant
 from eccvkit.papers.topological_planning.experiment import (
     EXTRA,
+    MOD_DROP,
     NEURAL,
     REFERENCES,
     SIZES,
@@ -120,6 +121,7 @@ __all__ = [
     "EXTRA",
     "EXTRA_CLAIMS",
     "LAMBDAS",
+    "MOD_DROP",
     "NEAR_OPTIMUM",
     "NEURAL",
     "PAPER",
