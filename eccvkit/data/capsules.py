@@ -48,8 +48,11 @@ class Body:
     cloth: np.ndarray
 
     def axes(self, joints: np.ndarray) -> np.ndarray:
-        """Axes (N, C, 2, 3) of people with joints (N, J, 3)."""
-        return np.einsum("cej,njd->nced", self.ends, joints)
+        """Axes (N, C, 2, 3) of people with joints (N, J, 3); NaN where a joint of theirs is."""
+        unknown = ~np.isfinite(joints).all(axis=-1)
+        ends = np.einsum("cej,njd->nced", self.ends, np.where(unknown[..., None], 0.0, joints))
+        lost = np.einsum("cej,nj->nce", (self.ends != 0).astype(float), unknown.astype(float)) > 0
+        return np.where(lost[..., None], np.nan, ends)
 
 
 def _body(*parts: tuple[dict[str, float], dict[str, float], float, int]) -> Body:

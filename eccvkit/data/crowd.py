@@ -189,14 +189,25 @@ def draw_crowd(
 def observe(joints: np.ndarray, cameras: Sequence[Camera]) -> Crowd:
     """The crowd that consists of given people (N, 23, 3) before given cameras.
 
+    Joints that nobody annotated are NaN: they are not detected, and what hangs on them hides
+    nothing.
+
     Raises
     ------
+    DataError
+        Somebody has no known joint.
     EccvkitError
         A joint is behind a camera.
     """
+    known = np.isfinite(joints).all(axis=-1)
+    if not known.any(axis=1).all():
+        raise DataError(
+            f"person {int(known.any(axis=1).argmin())} has no known joint: leave them out"
+        )
     pixels = np.stack([camera.project(joints) for camera in cameras])
-    if not np.isfinite(pixels).all():
-        v = int(np.argmax(~np.isfinite(pixels).all(axis=(1, 2, 3))))
+    behind = ~np.isfinite(pixels).all(axis=-1) & known
+    if behind.any():
+        v = int(np.argmax(behind.any(axis=(1, 2))))
         raise EccvkitError(
             f"a joint is behind {cameras[v].name or f'camera {v + 1}'}: move the camera back"
         )
@@ -205,8 +216,11 @@ def observe(joints: np.ndarray, cameras: Sequence[Camera]) -> Crowd:
 
 
 def boxes_around(pixels: np.ndarray) -> np.ndarray:
-    """Boxes (..., 4) as x, y, width, height around joints (..., J, 2), a little larger."""
-    low, high = pixels.min(axis=-2), pixels.max(axis=-2)
+    """Boxes (..., 4) as x, y, width, height around joints (..., J, 2), a little larger.
+
+    NaN joints are left out.
+    """
+    low, high = np.nanmin(pixels, axis=-2), np.nanmax(pixels, axis=-2)
     margin = _BOX_MARGIN * (high - low)[..., 1:]
     return np.concatenate([low - margin, high - low + 2 * margin], axis=-1)
 

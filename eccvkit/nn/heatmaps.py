@@ -6,6 +6,7 @@ Points are (x, y) in pixels of the map and whole numbers are the centres of pixe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -105,7 +106,7 @@ def soft_argmax(maps: Tensor, temperature: float = 1.0) -> Tensor:
     return torch.stack([(shares.sum(-2) * x).sum(-1), (shares.sum(-1) * y).sum(-1)], dim=-1)
 
 
-class HeatmapHead(nn.Sequential):
+class HeatmapHead(nn.Module):
     """Transposed convolutions that double the sides, and a 1x1 convolution to one map per joint.
 
     Parameters
@@ -114,15 +115,48 @@ class HeatmapHead(nn.Sequential):
     widths : sequence of int
         Channels of the transposed convolutions.
     joints : int
+    skips : sequence of int, optional
+        Channels of earlier features, one entry per transposed convolution, that are added to what
+        it makes: a place that was lost by halving the sides comes back that way. A 3x3 convolution
+        then mixes the sum.
+
+    Raises
+    ------
+    EccvkitError
+        Another number of skips than of widths.
     """
 
-    def __init__(self, in_channels: int, widths: Sequence[int], joints: int):
-        layers: list[nn.Module] = []
-        for width in widths:
-            layers += [
-                nn.ConvTranspose2d(in_channels, width, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(width),
-                nn.ReLU(inplace=True),
-            ]
-            in_channels = width
-        super().__init__(*layers, nn.Conv2d(in_channels, joints, 1))
+    def __init__(
+        self, in_channels: int, widths: Sequence[int], joints: int, skips: Sequence[int] = ()
+    ):
+        super().__init__()
+        if skips and len(skips) != len(widths):
+            raise EccvkitError(
+                f"HeatmapHead: {len(skips)} skips for {len(widths)} doublings; give one each"
+            )
+        channels = (in_channels, *widths)
+        self.ups = nn.ModuleList(
+            _unit(nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False))
+            for a, b in pairwise(channels)
+        )
+        self.sides = nn.ModuleList(
+            _unit(nn.Conv2d(a, b, 1, bias=False)) for a, b in zip(skips, widths)
+        )
+        top = channels[-1]
+        mix = _unit(nn.Conv2d(top, top, 3, padding=1, bias=False)) if skips else nn.Identity()
+        self.last = nn.Sequential(mix, nn.Conv2d(top, joints, 1))
+
+    def forward(self, features: Tensor, skips: Sequence[Tensor] = ()) -> Tensor:
+        """Maps of features; ``skips`` from the smallest to the largest."""
+        if len(skips) != len(self.sides):
+            raise EccvkitError(f"HeatmapHead: {len(skips)} skips; it expects {len(self.sides)}")
+        for k, up in enumerate(self.ups):
+            features = up(features)
+            if self.sides:
+                features = features + self.sides[k](skips[k])
+        return self.last(features)
+
+
+def _unit(convolution: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
+    normalisation = nn.BatchNorm2d(convolution.out_channels)
+    return nn.Sequential(convolution, normalisation, nn.ReLU(inplace=True))

@@ -116,3 +116,19 @@ def test_malformed_detections_and_noise_are_named():
         w.Noise(feet=-1)
     with pytest.raises(EccvkitError, match="body is nan"):
         w.Noise(body=float("nan"))
+
+
+def test_joints_that_nobody_annotated_are_not_detected_and_do_no_harm(crowd):
+    joints = crowd.joints.copy()
+    joints[:, BODY:] = np.nan  # as in CMU Panoptic
+    without = w.observe(joints, crowd.cameras)
+    assert np.array_equal(without.pixels[:, :, :BODY], crowd.pixels[:, :, :BODY])
+    assert np.isnan(without.pixels[:, :, BODY:]).all() and np.isfinite(without.boxes).all()
+    # Heads and trunks still hide: only what hangs on a foot is gone.
+    changed = without.occluder[:, :, :BODY] != crowd.occluder[:, :, :BODY]
+    assert changed.mean() < 0.02 and (without.occluder[:, :, :BODY] >= 0).any()
+    found = w.detect(without, w.Noise(5), np.random.default_rng(0))
+    assert all(np.isnan(d.joints[:, BODY:]).all() for d in found)
+    joints[1] = np.nan
+    with pytest.raises(DataError, match="person 1 has no known joint"):
+        w.observe(joints, crowd.cameras)

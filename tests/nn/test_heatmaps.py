@@ -72,5 +72,17 @@ def test_soft_argmax_by_hand_and_its_gradient():
 def test_head_doubles_and_ends_in_one_map_per_joint():
     head = HeatmapHead(8, (6, 4), 23)
     assert head(torch.zeros(2, 8, 4, 3)).shape == (2, 23, 16, 12)
-    assert isinstance(head[-1], nn.Conv2d) and head[-1].bias is not None
+    assert isinstance(head.last[-1], nn.Conv2d) and head.last[-1].bias is not None
     assert HeatmapHead(8, (), 5)(torch.zeros(1, 8, 4, 3)).shape == (1, 5, 4, 3)
+
+
+def test_head_adds_skips_of_its_own_size():
+    head = HeatmapHead(8, (6, 4), 5, skips=(3, 2)).eval()
+    low, skips = torch.randn(2, 8, 4, 3), [torch.randn(2, 3, 8, 6), torch.randn(2, 2, 16, 12)]
+    maps = head(low, skips)
+    assert maps.shape == (2, 5, 16, 12)
+    assert not torch.allclose(maps, head(low, [skips[0], skips[1].flip(0)]))
+    with pytest.raises(EccvkitError, match="1 skips for 2 doublings"):
+        HeatmapHead(8, (6, 4), 5, skips=(3,))
+    with pytest.raises(EccvkitError, match="0 skips; it expects 2"):
+        head(low)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from eccvkit.claims import judge
-from eccvkit.data.crowd import draw_crowd
+from eccvkit.data.crowd import Noise, detect, draw_crowd, observe
 from eccvkit.errors import DataError, EccvkitError, UnknownName
 from eccvkit.papers import crowded_mvpose as cm
 from eccvkit.papers.crowded_mvpose import experiment, pictures
@@ -133,7 +133,19 @@ def test_network_shapes():
     net = cm.SPPE((4, 8), (6,))
     assert net.stride == 2 and net(torch.zeros(2, 3, 32, 24)).shape == (2, 23, 16, 12)
     paper = cm.SPPE((64, 128, 256, 512), (256, 256), cm.PAPER["heatmaps"])
-    assert paper.head[-1].out_channels == 17 + 6
+    assert paper.head.last[-1].out_channels == 17 + 6
+    assert [side[0].in_channels for side in paper.head.sides] == [256, 128]
+
+
+def test_every_map_sees_the_whole_crop_and_keeps_its_place():
+    net = cm.SPPE(*(getattr(cm.PRESETS["lab"], name) for name in ("widths", "deconv"))).eval()
+    crop = torch.rand(1, 3, 64, 48, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    net(crop)[0, 0, 15, 11].backward()
+    seen = crop.grad[0].abs().sum(dim=0)
+    # Receptive field: left and right can only be told apart by looking at the whole person.
+    assert (seen > 0).float().mean() > 0.75
+    # The skips keep the place: what is near counts most.
+    assert seen[48:, 36:].mean() > 4 * seen[:16, :12].mean()
 
 
 # ---- studies ---------------------------------------------------------------------------
@@ -189,6 +201,50 @@ def test_nobody_matched_is_an_error_that_says_what_to_do(scene):
         cm.evaluate([empty], [cm.triangulate(empty.problem).joints])
 
 
+def test_people_are_matched_and_placed_without_any_truth(scene):
+    strangers = [replace(d, person=np.full(len(d), -1)) for d in scene.detections]
+    cameras = scene.crowd.cameras
+    groups = cm.match_people(strangers, cameras, 0.8)
+    assert np.array_equal(groups, cm.match_people(scene.detections, cameras, 0.8))
+    joints = cm.triangulate(cm.pose_problem(groups, strangers, cameras, 4.0)).joints
+    assert joints.shape == (len(groups), 23, 3) and torch.isfinite(joints).all()
+    with pytest.raises(DataError, match="use match_people"):
+        cm.match_scene(scene.crowd, strangers, 4.0, 0.8)
+
+
+def test_people_without_annotated_feet_are_matched_by_lines():
+    crowd = draw_crowd(5, 2.0, np.random.default_rng(3))
+    body = crowd.joints.copy()
+    body[:, 17:] = np.nan  # as in CMU Panoptic
+    body = observe(body, crowd.cameras)
+    found = detect(body, Noise(3, miss=0, occlusion=False), np.random.default_rng(0))
+    assert len(cm.match_people(found, body.cameras, np.inf)) == 0
+    lines = cm.epipolar_costs(found, body.cameras)
+    groups = cm.match_people(found, body.cameras, 20.0, lines)
+    own = np.stack([d.person[groups[:, v]] for v, d in enumerate(found)])
+    assert len(groups) == 5 and (own == own[0]).all()
+    joints = cm.triangulate(cm.pose_problem(groups, found, body.cameras, 4.0)).joints
+    error = (joints - torch.from_numpy(crowd.joints[own[0]])).norm(dim=-1)
+    assert error[:, :17].mean() < 0.05
+
+
+def test_somebody_hidden_everywhere_is_left_out_of_means(scene):
+    """All joints of one person are behind others in all views and are not reported."""
+    person = int(scene.person[0])
+    hidden = []
+    for d in scene.detections:
+        joints = d.joints.copy()
+        joints[d.person == person] = np.nan
+        hidden.append(replace(d, joints=joints))
+    assert len(cm.match_scene(scene.crowd, hidden, 4.0, 0.8).groups) < len(scene.groups)
+    # Had they been matched by something else, nothing would be known of their joints.
+    problem = cm.pose_problem(scene.groups, hidden, scene.crowd.cameras, 4.0)
+    joints = cm.triangulate(problem).joints
+    assert joints[scene.person == person].isnan().all()
+    metrics = cm.evaluate([scene], [joints])
+    assert np.isfinite(metrics["mpjpe"]) and metrics["pck"] < 1
+
+
 def test_a_group_is_the_person_most_of_its_detections_are(scene):
     for row, person in zip(scene.groups, scene.person):
         own = [d.person[i] for d, i in zip(scene.detections, row) if i >= 0]
@@ -211,10 +267,10 @@ def test_network_studies_run():
 
 def test_weights_of_the_feet_are_the_only_difference_of_the_arms():
     nets = [cm.train(TINY, weight, 500, "cpu")[0] for weight in (1.0, 2.0)]
-    heads = [net.head[-1].weight for net in nets]
+    heads = [net.head.last[-1].weight for net in nets]
     assert not torch.equal(*heads)
     again, _ = cm.train.__wrapped__(TINY, 1.0, 500, "cpu")
-    assert torch.equal(again.head[-1].weight, heads[0])
+    assert torch.equal(again.head.last[-1].weight, heads[0])
 
 
 # ---- claims ----------------------------------------------------------------------------
@@ -270,6 +326,7 @@ def test_paper_facts_agree_with_each_other():
         ({"cameras": 1}, "at least 2"),
         ({"densities": (8, 4)}, "rising"),
         ({"crop": (60, 48)}, "multiples of 16"),
+        ({"deconv": (8, 8, 8, 8)}, "fewer doublings"),
     ],
 )
 def test_impossible_configurations_are_named(change, says):

@@ -231,6 +231,17 @@ def test_eight_points_find_the_epipolar_geometry(crowd):
         cm.fit_fundamental(first[:, :7], second[:, :7])
 
 
+def test_ransac_in_chunks_keeps_the_best_of_all_trials(monkeypatch, exact):
+    from eccvkit.papers.crowded_mvpose import epipolar
+
+    joints = [d.joints for d in exact[:2]]
+    whole, parts = [], []
+    for at_once, costs in ((1000, whole), (7, parts)):
+        monkeypatch.setattr(epipolar, "_AT_ONCE", at_once)
+        costs += [cm.ransac_cost(*joints, np.random.default_rng(s), trials=40) for s in range(3)]
+    assert all(np.allclose(a, b) for a, b in zip(whole, parts))
+
+
 def test_ransac_succeeds_on_four_and_gives_up_on_two(crowd, exact):
     few = [d.joints[d.person < 4] for d in exact[:2]]
     person = [d.person[d.person < 4] for d in exact[:2]]
@@ -309,11 +320,25 @@ def test_matching_study_pairs_its_arms_and_names_its_ends():
 
 def test_cost_study_counts_more_for_joints_than_for_feet():
     config = cm.PRESETS["smoke"]
-    feet, joints = (cm.run_cost(config, nodes, 500) for nodes in cm.NODES)
-    assert joints["relaxations sparse"] > 17 * 4 * 17 * 4 > feet["relaxations sparse"] >= 16
-    assert feet["us dense"] > 0 and feet["exponent"] > 1
+    work = {nodes: cm.run_cost(config, nodes, 500) for nodes in cm.NODES}
+    sparse = {nodes: metrics["relaxations sparse"] for nodes, metrics in work.items()}
+    assert sparse["all joints"] > 17 * 4 * 17 * 4 > sparse["joints by kind"] >= 17 * 4 * 4
+    assert 3 * sparse["feet"] > sparse["people by lines"] >= 16 and sparse["feet"] >= 16
+    assert work["feet"]["us dense"] > 0 and work["feet"]["exponent"] > 1
     with pytest.raises(UnknownName):
         cm.run_cost(config, "hands", 500)
+
+
+def test_joints_by_kind_are_the_blocks_of_all_joints(crowd, exact):
+    pair = observe(crowd.joints, crowd.cameras[:2])
+    (large,) = cm.assignment_problems("all joints", pair, exact[:2])
+    blocks = cm.assignment_problems("joints by kind", pair, exact[:2])
+    assert len(blocks) == 17
+    for kind, block in enumerate(blocks):
+        assert np.array_equal(large[kind::17, kind::17], block)
+    assert np.isfinite(large).sum() == sum(block.size for block in blocks)
+    (people,) = cm.assignment_problems("people by lines", pair, exact[:2])
+    assert np.allclose(people, np.mean(blocks, axis=0))
 
 
 def test_a_view_without_detections_does_no_harm(crowd, exact):

@@ -239,6 +239,19 @@ def test_rays_that_meet_nowhere_stay_in_sight():
         assert cm.in_sight(own, joints).all()
 
 
+def test_a_joint_that_would_leave_the_scene_does_not_hold_the_others(noisy):
+    """Its two rays run apart in front of the cameras: it stays, and the others converge."""
+    problem = noisy[3].without_bones()
+    weights, pixels = problem.weights.clone(), problem.pixels.clone()
+    weights[0, 4, 2:] = 0
+    pixels[0, 4, 0], pixels[0, 4, 1] = torch.tensor([0.0, 0.0]), torch.tensor([1279.0, 719.0])
+    bad = replace(problem, weights=weights, pixels=pixels)
+    joints, clean = cm.triangulate(bad).joints, cm.triangulate(problem).joints
+    others = [j for j in range(23) if j != 4]
+    assert cm.in_sight(bad, joints).all()
+    assert torch.allclose(joints[0, others], clean[0, others], atol=1e-5)
+
+
 def test_wrong_problems_are_named(noisy):
     problem = noisy[3]
     with pytest.raises(DataError, match="weight is negative"):

@@ -60,13 +60,13 @@ class Config:
     match_scenes: int = 16
     trials: int = 100
     crop: tuple[int, int] = (64, 48)
-    widths: tuple[int, ...] = (16, 32, 64, 64)
-    deconv: tuple[int, ...] = (64, 48)
+    widths: tuple[int, ...] = (16, 32, 48, 64)
+    deconv: tuple[int, ...] = (48, 48)
     train_scenes: int = 50
     test_scenes: int = 8
     factor: float = 3.0
-    epochs: int = 8
-    batch_size: int = 40
+    epochs: int = 14
+    batch_size: int = 16
     lr: float = 3e-3
     foot_weight: float = 2.0
     amp: bool = False
@@ -87,11 +87,11 @@ class Config:
             raise EccvkitError(f"cameras is {self.cameras}: a joint in space needs at least 2")
         if not self.densities or list(self.densities) != sorted(set(self.densities)):
             raise EccvkitError(f"densities are {self.densities}: give rising numbers of people")
-        if len(self.deconv) > len(self.widths) or self.crop[0] % 2 ** len(self.widths):
+        if len(self.deconv) >= len(self.widths) or self.crop[0] % 2 ** len(self.widths):
             raise EccvkitError(
                 f"crops of {self.crop} do not go through {len(self.widths)} halvings and "
                 f"{len(self.deconv)} doublings: use sides that are multiples of "
-                f"{2 ** len(self.widths)}"
+                f"{2 ** len(self.widths)}, and fewer doublings than halvings"
             )
 
 
@@ -99,7 +99,7 @@ PRESETS: dict[str, Config] = {
     "smoke": Config(
         people=6, scenes=2, val_scenes=1, densities=(4, 8), match_scenes=2, trials=20,
         train_scenes=4, test_scenes=2, widths=(8, 16, 16, 16), deconv=(16, 16), epochs=25,
-        batch_size=24, seeds=2, net_seeds=1,
+        batch_size=16, seeds=2, net_seeds=1,
     ),
     "lab": Config(),
     "gpu": Config(

@@ -10,6 +10,8 @@ from eccvkit.errors import DataError
 
 #: Pairs of people from which RANSAC fits a fundamental matrix.
 SEED_PEOPLE = 3
+#: Hypotheses that RANSAC scores together.
+_AT_ONCE = 50
 
 
 def _homogeneous(points: np.ndarray) -> np.ndarray:
@@ -126,7 +128,7 @@ def ransac_cost(
     first, second : (n, J, 2) and (m, J, 2) arrays
     rng : numpy.random.Generator
     trials : int
-        Hypotheses.
+        Hypotheses. Of n people, one in n (n - 1) (n - 2) pairs three of them rightly.
     inlier : float
         Mean epipolar distance in pixels below which two people agree.
 
@@ -140,9 +142,15 @@ def ransac_cost(
         return np.full((n, m), np.inf)
     seeds1 = np.argsort(rng.random((trials, n)), axis=1)[:, :SEED_PEOPLE]
     seeds2 = np.argsort(rng.random((trials, m)), axis=1)[:, :SEED_PEOPLE]
-    matrices = fit_fundamental(
-        first[seeds1].reshape(trials, -1, 2), second[seeds2].reshape(trials, -1, 2)
-    )
-    costs = epipolar_distances(matrices, first, second).mean(axis=-1)
-    best = (costs.min(axis=2) < inlier).sum(axis=1).argmax()
-    return costs[best]
+    most, best = -1, np.full((n, m), np.inf)
+    # A few at a time: all hypotheses at once would need gigabytes.
+    for some in np.array_split(np.arange(trials), -(-trials // _AT_ONCE)):
+        points = (
+            view[seeds[some]].reshape(len(some), -1, 2)
+            for view, seeds in ((first, seeds1), (second, seeds2))
+        )
+        costs = epipolar_distances(fit_fundamental(*points), first, second).mean(axis=-1)
+        agree = (costs.min(axis=2) < inlier).sum(axis=1)
+        if agree.max() > most:
+            most, best = agree.max(), costs[agree.argmax()]
+    return best

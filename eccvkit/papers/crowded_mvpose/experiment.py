@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eccvkit.data.cameras import camera_ring
+from eccvkit.data.cameras import Camera, camera_ring
 from eccvkit.data.crowd import Crowd, Noise, ViewDetections, boxes_around, detect, draw_crowd
 from eccvkit.data.people import BODY, LIMBS, OKS_SIGMAS, PARTS
-from eccvkit.errors import EccvkitError, unknown
+from eccvkit.errors import DataError, EccvkitError, unknown
 from eccvkit.metrics.pose import People2D, mpjpe, oks_ap, pa_mpjpe, pck, pcp
 from eccvkit.papers.crowded_mvpose.config import Config
 from eccvkit.papers.crowded_mvpose.correspondence import feet_costs
-from eccvkit.papers.crowded_mvpose.matching import match_views
+from eccvkit.papers.crowded_mvpose.matching import PairCosts, match_views
 from eccvkit.papers.crowded_mvpose.triangulation import Problem, dlt, project, triangulate
 from eccvkit.papers.crowded_mvpose.uncertainty import calibrate_on, pose_problem
 
@@ -58,13 +58,47 @@ class Scene:
         return torch.from_numpy(self.crowd.joints[self.person])
 
 
+def match_people(
+    detections: Sequence[ViewDetections],
+    cameras: Sequence[Camera],
+    gate: float,
+    costs: PairCosts | None = None,
+) -> np.ndarray:
+    """Everybody seen in at least two views: (G, V) positions in the detections, -1 where unseen.
+
+    Nothing here needs the truth: ``pose_problem`` and ``triangulate`` do the rest.
+
+    Parameters
+    ----------
+    detections : sequence of ViewDetections
+        One per view; a view may be empty.
+    cameras : sequence of Camera
+    gate : float
+        Largest cost of a pair; ``numpy.inf`` assigns everybody.
+    costs : mapping, optional
+        Between every two views; those of the feet if not given.
+    """
+    costs = feet_costs(detections, cameras) if costs is None else costs
+    groups = match_views(costs, [len(found) for found in detections], gate)
+    return groups[(groups >= 0).sum(axis=1) >= 2]
+
+
 def match_scene(
     crowd: Crowd, detections: list[ViewDetections], sigma_0: float, gate: float
 ) -> Scene:
-    """Match the detections of a crowd by feet, and set up Eq. 5 for everybody seen twice."""
-    counts = [len(found) for found in detections]
-    groups = match_views(feet_costs(detections, crowd.cameras), counts, gate)
-    groups = groups[(groups >= 0).sum(axis=1) >= 2]
+    """Match the detections of a crowd by feet, and set up Eq. 5 for everybody seen twice.
+
+    Raises
+    ------
+    DataError
+        A detection of which nobody knows who it is; :func:`match_people` needs no truth.
+    """
+    if any((found.person < 0).any() for found in detections):
+        raise DataError(
+            "match_scene: a detection has person -1, so nothing can be scored; "
+            "use match_people, pose_problem and triangulate"
+        )
+    groups = match_people(detections, crowd.cameras, gate)
     persons = [[found.person[i] for found, i in zip(detections, row) if i >= 0] for row in groups]
     person = np.array([np.bincount(own).argmax() for own in persons], dtype=int)
     return Scene(
@@ -118,6 +152,11 @@ def _map_one_stage(problem: Problem, stage: int) -> Tensor:
 
 
 def _map_two_stages(problem: Problem, stage: int) -> Tensor:
+    first = triangulate(problem, evaluations=stage).joints
+    return triangulate(problem, first, evaluations=stage).joints
+
+
+def _map_at_once(problem: Problem, stage: int) -> Tensor:
     return triangulate(problem, evaluations=2 * stage).joints
 
 
@@ -137,11 +176,13 @@ CONVERGED: dict[str, Estimator] = {
     "MAP": _map,
     "MLE + MAP": _mle_then_map,
 }
-#: Estimates with few evaluations.
+#: Estimates with few evaluations. The start of a stage is evaluated too, so that two stages of n
+#: make 2 (n - 1) steps, and both budgets spent at once make one more.
 BUDGETED: dict[str, Estimator] = {
     "MAP, one stage": _map_one_stage,
     "MLE, then MAP": _mle_stage_map_stage,
     "MAP, two stages": _map_two_stages,
+    "MAP, both at once": _map_at_once,
 }
 VARIANTS: dict[str, Estimator] = CONVERGED | BUDGETED
 

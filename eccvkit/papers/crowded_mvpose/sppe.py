@@ -16,7 +16,6 @@ from eccvkit.data.crowd import Crowd, ViewDetections
 from eccvkit.data.people import BODY, JOINTS
 from eccvkit.errors import DataError, EccvkitError
 from eccvkit.nn.heatmaps import HeatmapHead, decode_heatmaps, gaussian_targets
-from eccvkit.nn.small import conv_block
 
 #: mu of Eq. 1, as in the paper.
 ATTENTION = 0.5
@@ -66,25 +65,44 @@ def foot_weighted_loss(
 class SPPE(nn.Module):
     """Single-person pose estimator: convolutions down to 1/16, transposed ones back up to 1/4.
 
+    What comes back up is joined by the features of the same size on the way down. Without these
+    skips one map of 4 x 3 pixels would have to tell where 23 joints are, to less than its pixel.
+
     Parameters
     ----------
     widths : sequence of int
-        Channels of the convolutional blocks; each halves the sides.
+        Channels of the convolutional stages; each halves the sides.
     deconv : sequence of int
-        Channels of the transposed convolutions; each doubles them.
+        Channels of the transposed convolutions, fewer than stages; each doubles the sides.
     joints : int
     """
 
     def __init__(self, widths: Sequence[int], deconv: Sequence[int], joints: int = len(JOINTS)):
         super().__init__()
-        channels = (3, *widths)
-        self.trunk = nn.Sequential(*(conv_block(a, b) for a, b in pairwise(channels)))
-        self.head = HeatmapHead(widths[-1], deconv, joints)
+        self.stages = nn.ModuleList(
+            nn.Sequential(_conv(a, b, 3, stride=2), _conv(b, b, 3)) for a, b in pairwise(widths)
+        )
+        self.stages.insert(0, _conv(3, widths[0], 5, stride=2))
+        skips = widths[-2 : -2 - len(deconv) : -1]
+        self.head = HeatmapHead(widths[-1], deconv, joints, skips)
         self.stride = 2 ** (len(widths) - len(deconv))
 
     def forward(self, crops: Tensor) -> Tensor:
         """Maps (B, joints, H / stride, W / stride) of crops (B, 3, H, W) in [0, 1]."""
-        return self.head(self.trunk(crops - 0.5))
+        features = [crops - 0.5]
+        for stage in self.stages:
+            features.append(stage(features[-1]))
+        below = features[-2 : -2 - len(self.head.ups) : -1]
+        return self.head(features[-1], below)
+
+
+def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch normalisation and ReLU; a stride takes less time than pooling."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,7 @@ def in_sight(problem: Problem, joints: Tensor) -> Tensor:
 
 @torch.no_grad()
 def minimise(
-    problem: Problem, start: Tensor, *, evaluations: int = 100, tolerance: float = 1e-12
+    problem: Problem, start: Tensor, *, evaluations: int = 300, tolerance: float = 1e-12
 ) -> Estimate:
     """Levenberg-Marquardt for all people at once: a trust-region method, each with its own region.
 
@@ -220,7 +220,8 @@ def minimise(
     ----------
     problem : Problem
     start : Tensor
-        (B, J, 3), finite and :func:`in_sight`; steps out of sight are refused.
+        (B, J, 3), finite and :func:`in_sight`. A joint that a step would take out of sight stays
+        where it is; the others move.
     evaluations : int
         Most evaluations of the residuals, the one at the start included.
     tolerance : float
@@ -244,7 +245,8 @@ def minimise(
     while used < evaluations and not bool(done.all()):
         step = _damped_step(gradient, matrix, damping)
         trial = joints + step.view_as(joints)
-        found = torch.where(in_sight(problem, trial).all(dim=1), cost(problem, trial), torch.inf)
+        trial = torch.where(in_sight(problem, trial)[..., None], trial, joints)
+        found = cost(problem, trial)
         used += 1
         better = (found < value) & ~done
         drop = value - found
@@ -281,7 +283,7 @@ def starting_point(problem: Problem) -> Tensor:
 
 
 def triangulate(
-    problem: Problem, start: Tensor | None = None, *, evaluations: int = 100
+    problem: Problem, start: Tensor | None = None, *, evaluations: int = 300
 ) -> Estimate:
     """Minimise from the DLT, and mark what the views do not determine.
 
