@@ -6,6 +6,7 @@ PRESET ?= smoke
 OUT ?= runs
 WORKERS ?= 2
 NOTEBOOKS ?= notebooks
+START := notebooks/00_start_here.ipynb
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,8 +39,9 @@ lab: $(INSTALLED) ## Open JupyterLab on the notebooks; LAB_OPTIONS="--port 9000 
 	$(PY) -m jupyterlab --ServerApp.root_dir=$(NOTEBOOKS) $(LAB_OPTIONS)
 
 notebooks: PAPERS ?= all
-notebooks: $(INSTALLED) ## Execute notebooks at lab and store the outputs; PAPERS="rpl"
+notebooks: $(INSTALLED) ## Execute notebooks at lab, store the outputs, renew the start page; PAPERS="rpl"
 	$(PY) -m eccvkit store $(PAPERS)
+	$(PY) -m eccvkit store $(START)
 
 docs: $(INSTALLED) ## Build the site into docs/_build/html; a warning is an error
 	$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -181,6 +181,15 @@ def test_solution_is_folded_and_download_leads_to_the_original(chapter, tmp_path
     assert "<../../08_topogan.ipynb>" in page.cells[1].source
 
 
+def test_tables_of_notebooks_lead_to_their_pages(tmp_path):
+    table = shown(text__html='<a href="08_topogan.ipynb">08</a> <a href="x/notes.ipynb">y</a>')
+    nb = v4.new_notebook(cells=[v4.new_code_cell("x", outputs=[table])])
+    write(tmp_path, "00_start_here.ipynb", nb)
+    page = chapters.page(chapters.read_chapters(tmp_path)[0], tmp_path)
+    html = page.cells[-1].outputs[0]["data"]["text/html"]
+    assert html == '<a href="08_topogan.html">08</a> <a href="x/notes.ipynb">y</a>'
+
+
 def test_page_without_heading_gets_the_title_of_the_paper(tmp_path):
     nb = v4.new_notebook(cells=[v4.new_code_cell("x")])
     write(tmp_path, "08_topogan.ipynb", nb)

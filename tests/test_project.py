@@ -144,6 +144,7 @@ def make(*arguments: str, **environment: str) -> str:
         (["run", "PAPERS=all"], "eccvkit run all --preset smoke --out runs"),
         (["notebooks"], "eccvkit store all"),
         (["notebooks", "PAPERS=rpl"], "eccvkit store rpl"),
+        (["notebooks"], "eccvkit store notebooks/00_start_here.ipynb"),
         (["lab"], "jupyterlab --ServerApp.root_dir=notebooks"),
         (["lab", "NOTEBOOKS=x", "LAB_OPTIONS=--port 9"], "root_dir=x --port 9"),
     ],

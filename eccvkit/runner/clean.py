@@ -26,6 +26,9 @@ from eccvkit.runner.record import write_text
 #: Largest stored notebook, in bytes.
 MAX_BYTES = 1_500_000
 
+#: Tag of cells that tell about the machine they run on: their outputs are for its owner only.
+THIS_MACHINE = "this-machine"
+
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 #: Paths of somebody's machine, whoever's it is.
@@ -37,7 +40,8 @@ def clean(notebook: NotebookNode) -> NotebookNode:
     """Return a copy without papermill's and the kernel's traces; sources and cell ids stay.
 
     Removed are injected parameters, papermill and timing metadata, widget state and widget views
-    (their text stays). The kernel is named plainly, whatever it is called on this machine.
+    (their text stays), and the outputs of cells tagged :data:`THIS_MACHINE`. The kernel is named
+    plainly, whatever it is called on this machine.
     """
     stored = copy.deepcopy(notebook)
     stored.cells = [c for c in stored.cells if "injected-parameters" not in _tags(c)]
@@ -46,6 +50,8 @@ def clean(notebook: NotebookNode) -> NotebookNode:
             cell.metadata.pop(key, None)
         if not _tags(cell):
             cell.metadata.pop("tags", None)
+        if THIS_MACHINE in _tags(cell):
+            cell.outputs = []
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET_VIEW, None)
     for key in ("papermill", "widgets"):

@@ -21,8 +21,8 @@ from eccvkit.runner.probe import expected, speed
 from eccvkit.runner.report import duration
 from eccvkit.volume import notebooks_dir, papers
 
-#: A run at smoke may take this much (DESIGN, presets and budgets), in GB.
-SMOKE_MEMORY = 2
+#: What a run may take at these presets (DESIGN, presets and budgets), in GB.
+MEMORY = {"smoke": 2, "lab": 4}
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,21 @@ class Finding:
 
 
 def examine(out: Path) -> Iterator[Finding]:
-    """Look at the machine, one finding at a time (asking torch and the probe take seconds).
+    """Look at the machine, and say how long every notebook will take on it.
+
+    Findings come one at a time: asking torch and the probe take seconds.
 
     Parameters
     ----------
     out : Path
         Where runs would be stored; its disk is the one that counts.
     """
+    yield from machine(out)
+    yield from _times()
+
+
+def machine(out: Path) -> Iterator[Finding]:
+    """Everything of :func:`examine` but the times."""
     yield Finding("eccvkit", eccvkit.__version__)
     yield Finding("python", f"{platform.python_version()} on {platform.system()}")
     yield from _torch()
@@ -62,7 +70,6 @@ def examine(out: Path) -> Iterator[Finding]:
         lacks = "lacks " + ", ".join(missing) if missing else "installed"
         yield Finding(f"extra {extra}", lacks, remedy)
     yield _notebooks()
-    yield from _times()
 
 
 def _torch() -> Iterator[Finding]:
@@ -77,7 +84,10 @@ def _torch() -> Iterator[Finding]:
     except EccvkitError as error:
         yield Finding("device", str(error), "install torch again")
     else:
-        yield Finding("device", ", ".join(seen.cuda) or ("mps" if seen.mps else "cpu"))
+        without = "mps" if seen.mps else "cpu"
+        yield Finding(
+            "device", ", ".join(seen.cuda) or f"{without}; preset gpu wants a CUDA device"
+        )
 
 
 def _times() -> Iterator[Finding]:
@@ -100,8 +110,9 @@ def _times() -> Iterator[Finding]:
 
 def _memory() -> Finding:
     free = psutil.virtual_memory().available / 2**30
-    remedy = "" if free >= SMOKE_MEMORY else "close other programs, or use --jobs 1"
-    return Finding("free memory", f"{free:.1f} GB", remedy)
+    fits = " and ".join(preset for preset, needed in MEMORY.items() if free >= needed)
+    remedy = "" if fits else "close other programs, or use --jobs 1"
+    return Finding("free memory", f"{free:.1f} GB, enough for {fits or 'no notebook'}", remedy)
 
 
 def _disk(out: Path) -> Finding:

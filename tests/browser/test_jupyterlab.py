@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from eccvkit.outputs import collect
-from eccvkit.volume import notebooks_dir
+from eccvkit.volume import notebooks_dir, papers
 
 from . import jupyter
 
@@ -54,13 +55,13 @@ def at_smoke(stem: str, folder: Path) -> Path:
 
 
 def run_all(page: Page) -> None:
-    """Menu Run, Run All Cells; returns when the kernel has nothing left to do."""
-    status = page.locator(".jp-StatusBar-Left")
-    expect(status).to_contain_text("| Idle", timeout=60_000 * FACTOR)
+    """Menu Run, Run All Cells; returns when no cell waits any more."""
+    expect(page.locator(".jp-StatusBar-Left")).to_contain_text("| Idle", timeout=60_000 * FACTOR)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.locator('[data-command="runmenu:run-all"]').first.click()
-    expect(status).to_contain_text("| Busy", timeout=20_000 * FACTOR)
-    expect(status).to_contain_text("| Idle", timeout=300_000 * FACTOR)
+    waiting = page.locator(".jp-InputPrompt", has_text="[*]")
+    expect(waiting.last).to_be_attached(timeout=20_000 * FACTOR)
+    expect(waiting).to_have_count(0, timeout=300_000 * FACTOR)
 
 
 class Widget:
@@ -150,3 +151,27 @@ def test_missing_chromium_is_said_with_its_remedy(monkeypatch, tmp_path, ci, out
     expected = {"skip": pytest.skip.Exception, "fail": pytest.fail.Exception}[outcome]
     with pytest.raises(expected, match="apt-get install chromium"):
         jupyter.chromium()
+
+
+def test_start_page_filters_and_leads_to_a_chapter(tmp_path, artefacts):
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    for stem in ("00_start_here", "30_rpl"):
+        shutil.copy(notebooks_dir() / f"{stem}.ipynb", notebooks)
+    with (
+        jupyter.lab(notebooks, tmp_path) as server,
+        jupyter.browser_page(viewport={"width": 1400, "height": 1000}) as page,
+    ):
+        page.goto(server.address("00_start_here.ipynb"))
+        run_all(page)
+        rows = page.locator(".jp-OutputArea-output table:has(th:text('Verdicts')) tbody tr")
+        expect(rows).to_have_count(len(papers()))
+        topic = page.get_by_label("topic")
+        topic.scroll_into_view_if_needed()
+        topic.select_option("open set")
+        expect(rows).to_have_count(sum("open set" in paper.topics for paper in papers()))
+        rows.first.hover()
+        page.screenshot(path=artefacts / "00_start_here-open-set.png")
+        rows.get_by_role("link", name=re.compile("^30")).click()
+        expect(page.get_by_role("heading", name=re.compile("^30"))).to_be_visible(timeout=20_000)
+        page.screenshot(path=artefacts / "00_start_here-to-30.png")

@@ -68,6 +68,7 @@ def findings(path: Path, claims: Collection[str] | None = None) -> list[str]:
         *file_form(path),
         *parameters_cell(notebook),
         *sections(notebook),
+        *nesting(notebook),
         *execution(notebook),
         *clean_text(notebook),
         *pictures(notebook),
@@ -116,7 +117,7 @@ def parameters_cell(notebook: NotebookNode) -> list[str]:
 
 
 def sections(notebook: NotebookNode) -> list[str]:
-    """The thirteen sections in order, below one title, no level of headings skipped."""
+    """The thirteen sections in order."""
     found = []
     outline = [(level, text) for _, level, text in headings(notebook)]
     expected = [f"{number}. {name}" for number, name in enumerate(SECTIONS, start=1)]
@@ -128,6 +129,13 @@ def sections(notebook: NotebookNode) -> list[str]:
             if missing
             else f"sections are not the thirteen in order: {', '.join(actual)}"
         )
+    return found
+
+
+def nesting(notebook: NotebookNode) -> list[str]:
+    """One title above everything else, and no level of headings skipped."""
+    found = []
+    outline = [(level, text) for _, level, text in headings(notebook)]
     if [number for number, (level, _) in enumerate(outline) if level == 1] != [0]:
         found.append("the title must be the first heading and the only one of level 1")
     for (above, _), (level, text) in pairwise(outline):

@@ -51,6 +51,13 @@ def test_marks_for_slides_and_handout_stay():
     assert clean(notebook).cells[1].metadata == marks
 
 
+def test_what_a_cell_tells_about_this_machine_is_not_stored():
+    notebook = executed(new_output("stream", text="free memory 3 GB\n"))
+    notebook.cells[1].metadata.tags = ["this-machine"]
+    assert clean(notebook).cells[1].outputs == []
+    assert clean(notebook).cells[1].execution_count == 1
+
+
 def test_a_widget_keeps_its_text():
     output = new_output("display_data", {WIDGET_VIEW: {"model_id": "0"}, "text/plain": "slider"})
     assert clean(executed(output)).cells[1].outputs[0].data == {"text/plain": "slider"}
