@@ -7,6 +7,7 @@ OUT ?= runs
 WORKERS ?= 2
 NOTEBOOKS ?= notebooks
 START := notebooks/00_start_here.ipynb
+LAB_OPTIONS ?= --LabApp.default_url=/lab/tree/$(notdir $(START))
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +36,7 @@ test: ## Lint, build the site, execute and check every notebook, run all unit te
 	$(MAKE) notebook-tests
 	$(MAKE) unit-tests
 
-lab: $(INSTALLED) ## Open JupyterLab on the notebooks; LAB_OPTIONS="--port 9000 --no-browser"
+lab: $(INSTALLED) ## Open JupyterLab on the start page; LAB_OPTIONS="--port 9000 --no-browser"
 	$(PY) -m jupyterlab --ServerApp.root_dir=$(NOTEBOOKS) $(LAB_OPTIONS)
 
 notebooks: PAPERS ?= all

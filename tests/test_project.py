@@ -145,7 +145,7 @@ def make(*arguments: str, **environment: str) -> str:
         (["notebooks"], "eccvkit store all"),
         (["notebooks", "PAPERS=rpl"], "eccvkit store rpl"),
         (["notebooks"], "eccvkit store notebooks/00_start_here.ipynb"),
-        (["lab"], "jupyterlab --ServerApp.root_dir=notebooks"),
+        (["lab"], "root_dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb"),
         (["lab", "NOTEBOOKS=x", "LAB_OPTIONS=--port 9"], "root_dir=x --port 9"),
     ],
 )
