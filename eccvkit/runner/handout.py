@@ -167,7 +167,7 @@ def _environment() -> Environment:
 def marked_texts(notebook: NotebookNode) -> list[str]:
     """Markdown that cells bring for the handout."""
     marks = (cell.metadata.get("eccvkit", {}).get("handout") for cell in notebook.cells)
-    return [mark for mark in marks if isinstance(mark, str)]
+    return [mark for mark in marks if isinstance(mark, str) and mark.strip()]
 
 
 def marked_figures(notebook: NotebookNode, figures: list[Figure]) -> list[Figure]:

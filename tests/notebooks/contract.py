@@ -22,8 +22,11 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 from eccvkit.claims import VERDICTS
 from eccvkit.errors import DataError
 from eccvkit.outputs import collect
+from eccvkit.runner.handout import marked_figures, marked_texts
 from eccvkit.runner.leaks import find_leaks, secret_lines
 from eccvkit.runner.notebook import parameters
+from eccvkit.runner.slides import check_deck
+from eccvkit.volume import find
 
 SECTIONS = (
     "Paper card",
@@ -77,6 +80,7 @@ def findings(path: Path, claims: Collection[str] | None = None) -> list[str]:
         *compared(notebook),
         *exercises(notebook),
         *student_edition(notebook),
+        *reading_group(notebook, path.name),
     ]
 
 
@@ -294,6 +298,34 @@ def student_edition(notebook: NotebookNode) -> list[str]:
         f"the student edition still shows a solution: {leak}"
         for leak in find_leaks(cleared, secrets)
     ]
+
+
+def reading_group(notebook: NotebookNode, name: str) -> list[str]:
+    """A deck of the right length, a handout with a text and a picture, something to discuss."""
+    found = []
+    questions = find(name).questions
+    try:
+        check_deck(notebook, name, questions)
+    except DataError as error:
+        found.append(str(error))
+    if not questions:
+        found.append("volume.toml has no questions to discuss")
+    if not marked_texts(notebook):
+        found.append("no text is marked for the handout")
+    marked = [
+        number
+        for number, cell in enumerate(notebook.cells, start=1)
+        if cell.metadata.get("eccvkit", {}).get("handout") is True
+    ]
+    pictured = {f.cell + 1 for f in marked_figures(notebook, collect(notebook).figures)}
+    if not pictured:
+        found.append("no picture is marked for the handout")
+    found += [
+        f"cell {number} is marked for the handout and has no picture"
+        for number in marked
+        if number not in pictured
+    ]
+    return found
 
 
 # --- reading a notebook ---------------------------------------------------------------------

@@ -95,6 +95,11 @@ def good() -> NotebookNode:
     cells = [new_markdown_cell("# 8. A title\n\nWhat it is about.")]
     for number, name in enumerate(contract.SECTIONS, start=1):
         cells += [new_markdown_cell(f"## {number}. {name}"), *body.get(name, [])]
+    for cell in cells:
+        if cell.source.startswith("#"):
+            cell.metadata["slideshow"] = {"slide_type": "slide"}
+    cells[1].metadata["eccvkit"] = {"handout": "$a = b$"}
+    cells[2].metadata["eccvkit"] = {"handout": True}
     count = 0
     for cell in cells:
         if cell.cell_type == "code" and cell.source:
@@ -121,6 +126,19 @@ def tag(source: str, *names: str) -> Callable[[NotebookNode], None]:
 
 def mark(source: str, **changes) -> Callable[[NotebookNode], None]:
     return lambda notebook: at(notebook, source).metadata.nbgrader.update(changes)
+
+
+def on_the_handout(source: str, value: object) -> Callable[[NotebookNode], None]:
+    return lambda notebook: at(notebook, source).metadata.update(eccvkit={"handout": value})
+
+
+def slides(kind: str, *sources: str) -> Callable[[NotebookNode], None]:
+    def change(notebook: NotebookNode) -> None:
+        for cell in notebook.cells:
+            if any(source in cell.source for source in sources):
+                cell.metadata["slideshow"] = {"slide_type": kind}
+
+    return change
 
 
 def swap_sections(notebook: NotebookNode) -> None:
@@ -232,6 +250,12 @@ DEFECTS = {
         edit("Short", source=WORDS + "Between ### BEGIN SOLUTION and ### END SOLUTION."),
         "nbgrader makes no student edition",
     ),
+    "no slides": (slides("skip", "#"), "08_topogan.ipynb has no slide metadata"),
+    "too few slides": (slides("-", "## 1.", "## 2.", "## 3.", "## 4.", "## 5."), "has 11"),
+    "too many slides": (slides("slide", "print(", "plot("), "a talk has 12 to 20"),
+    "handout without text": (on_the_handout("## 1.", ""), "no text is marked for the handout"),
+    "handout without picture": (on_the_handout("card", False), "no picture is marked"),
+    "handout mark on text": (on_the_handout("print(1)", True), "marked for the handout and has no"),
     "solution told twice": (
         edit("def half", source="# say\n#    return x / 2\n" + SOLUTION + "\n    return x / 2"),
         "still shows a solution",
@@ -260,6 +284,10 @@ def test_both_kinds_of_tests_are_wanted(tmp_path, tests, finding):
         if cell.source == TESTS:
             cell.source = tests
     assert any(finding in line for line in check(notebook, tmp_path))
+
+
+def test_a_chapter_without_questions_is_found():
+    assert "volume.toml has no questions to discuss" in contract.reading_group(good(), "01_sizer")
 
 
 def test_a_heavy_notebook_is_found(tmp_path):
