@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,7 +19,7 @@ from PIL import Image
 
 from eccvkit.errors import DataError
 from eccvkit.outputs import CLAIMS
-from eccvkit.volume import notebooks_dir, papers
+from eccvkit.volume import find, notebooks_dir, papers
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 sys.path.insert(0, str(DOCS / "_ext"))
@@ -273,6 +274,17 @@ def test_an_unknown_verdict_is_not_passed_over(chapter):
         volume_pages.ledger([chapter])
 
 
+def test_questions_of_stored_and_of_planned_chapters(chapter):
+    topogan = replace(find("topogan"), questions=("Why *births*?", "And then?"))
+    sizer = replace(find("sizer"), questions=("Where is it?",))
+    text = volume_pages.questions([sizer, find("forkgan"), topogan], [chapter])
+    planned, stored = text.split("### ")[1:]
+    assert "not stored yet" in planned and "1. Where is it?" in planned
+    assert "</chapters/08_topogan>" in stored and "`eccvkit slides topogan`" in stored
+    assert stored.endswith("1. Why \\*births\\*?\n1. And then?\n")
+    assert volume_pages.questions([find("forkgan")], [chapter]) == ""
+
+
 def test_ledger_without_claims_says_so():
     assert "No stored notebook" in volume_pages.ledger([])
 
@@ -523,6 +535,12 @@ def test_ledger_page_of_the_site(site):
     assert "98.9 against 97.8 (MNIST) (Table 1)" in text
     assert "+0.0589 [+0.03, +0.08] AUROC, n = 5" in text
     assert "| not_otherwise" in text
+
+
+def test_questions_page_of_the_site(site):
+    page = site.page("reading_group.html")
+    assert find("topogan").questions[1] in page.text
+    assert "chapters/08_topogan.html" in page.links
 
 
 def test_gallery_and_landing_lead_to_the_chapter(site):

@@ -45,6 +45,7 @@ def write_pages(app: Sphinx) -> None:
     text("_generated/gallery.md", volume_pages.gallery(volume, chapters))
     text("_generated/chapters.md", _toctree(f"/chapters/{c.stem}" for c in chapters))
     text("_generated/ledger.md", volume_pages.ledger(chapters))
+    text("_generated/questions.md", volume_pages.questions(volume, chapters))
     text("_generated/landing.md", volume_pages.landing(volume, chapters))
     text("_generated/citation.md", volume_pages.citation(volume))
     text("_generated/volume.bib", volume_pages.bibliography(volume))

@@ -1,4 +1,4 @@
-"""Pages written from data: gallery, ledger of claims, citations, landing page figures.
+"""Pages written from data: gallery, ledger of claims, questions, citations, landing page.
 
 Every function takes the bibliography and the stored notebooks and returns MyST Markdown. Numbers
 and verdicts come from the notebooks' outputs; nothing is typed by hand.
@@ -198,6 +198,29 @@ def _list_table(head: Sequence[str], rows: Sequence[Sequence[str]], css: str, wi
     for row in (head, *rows):
         lines += [f"{'* -' if i == 0 else '  -'} {cell}" for i, cell in enumerate(row)]
     return "\n".join([*lines, "```"])
+
+
+# --- questions ------------------------------------------------------------------------------
+
+
+def questions(papers: Sequence[Paper], chapters: Sequence[Chapter]) -> str:
+    """What to discuss about each paper that has questions, stored or not."""
+    stored = {c.paper.slug: c.stem for c in chapters if c.paper}
+    asked = [paper for paper in papers if paper.questions]
+    if not asked:
+        return ""
+    return (
+        "\n\n".join(["## Questions", *(_questions_of(p, stored.get(p.slug)) for p in asked)]) + "\n"
+    )
+
+
+def _questions_of(paper: Paper, stem: str | None) -> str:
+    items = "\n".join(f"1. {escape(question)}" for question in paper.questions)
+    if stem is None:
+        where = "Its chapter is not stored yet."
+    else:
+        where = f"{{doc}}`Open the chapter </chapters/{stem}>`, or `eccvkit slides {paper.slug}`."
+    return f"### {paper.number}. {escape(paper.title)}\n\n{where}\n\n{items}"
 
 
 # --- citations and landing page -------------------------------------------------------------

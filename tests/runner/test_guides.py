@@ -11,10 +11,12 @@ import yaml
 from typer.main import get_command
 
 from eccvkit import cli
+from eccvkit.runner.slides import FEWEST, MOST
 from eccvkit.runner.sweepfile import read_sweep
 
-GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
-TEXTS = {name: (GUIDES / f"{name}.md").read_text(encoding="utf-8") for name in ("sweeps", "ci")}
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+FILES = {"sweeps": "guides/sweeps.md", "ci": "guides/ci.md", "reading_group": "reading_group.md"}
+TEXTS = {name: (DOCS / file).read_text(encoding="utf-8") for name, file in FILES.items()}
 
 
 def blocks(language: str, *names: str) -> list[str]:
@@ -52,6 +54,10 @@ def test_sweep_files_can_be_read(tmp_path, text):
     (tmp_path / "sweep.toml").write_text(text)
     sweep = read_sweep(tmp_path / "sweep.toml")
     assert sweep.blocks[0].grid["seed"] == list(range(10))
+
+
+def test_the_guide_knows_how_long_a_deck_is():
+    assert f"{FEWEST} to {MOST} slides" in TEXTS["reading_group"]
 
 
 def test_workflows_and_manifests_are_yaml():
