@@ -38,11 +38,11 @@ def paths_by_scipy(costs: np.ndarray) -> None:
 
 
 def topological_planning() -> Iterator[Figure]:
-    """32 graphs of 8 nodes, width 32, forward and backward, one thread; 4,000 shortest paths."""
+    """32 graphs of 8 nodes, width 48, forward and backward, one thread; 4,000 shortest paths."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    config = tp.Config()
+    config = tp.Config(hidden=48)
     net = tp.Planner(config)
     nodes = torch.randn(32, 8, config.input_size + config.hidden)
     weights = net.messages.w1.weight, net.messages.w2.weight
