@@ -75,7 +75,8 @@ def check_deck(notebook: NotebookNode, name: str, questions: Sequence[str] = ())
     Raises
     ------
     DataError
-        No slide metadata, a deck that starts in the middle of a slide, or an odd number of slides.
+        No slide metadata, no outputs to show, a deck that starts in the middle of a slide, or too
+        few or too many slides.
     """
     types = [slide_type(cell) for cell in notebook.cells]
     shown = [kind for kind in types if kind in _SHOWN]
@@ -91,6 +92,9 @@ def check_deck(notebook: NotebookNode, name: str, questions: Sequence[str] = ())
         )
     if shown[0] != "slide":
         raise DataError(f"{name}: the first cell shown has type {shown[0]!r}: make it a 'slide'")
+    code = [c for c in notebook.cells if c.cell_type == "code" and slide_type(c) in _SHOWN]
+    if code and not any(cell.outputs for cell in code):
+        raise DataError(f"{name} has no outputs to show: run it first")
     if not FEWEST <= (slides := count_slides(arrange(notebook, questions))) <= MOST:
         raise DataError(
             f"{name} has {slides} slides, a talk has {FEWEST} to {MOST}: change the slide types"

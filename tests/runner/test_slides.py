@@ -179,6 +179,7 @@ def test_questions_are_the_last_slide_and_count(tmp_path):
         (v4.new_notebook(cells=[_text("", "slde")]), "no slide metadata"),
         (_deck([_text("", "slde")]), "slide type 'slde'"),
         (v4.new_notebook(cells=[_text("", "-"), *_deck([]).cells]), "first cell shown"),
+        (_deck([_code("draw()", "-")]), "has no outputs to show"),
         (_deck([], slides=FEWEST - 1), f"has {FEWEST - 1} slides"),
         (_deck([], slides=MOST + 1), f"has {MOST + 1} slides"),
     ],
