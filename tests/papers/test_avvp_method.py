@@ -237,11 +237,24 @@ def test_label_smoothing():
             smooth_labels(y, *bad)
 
 
-def test_bootstrap_follows_the_prediction_without_a_gradient():
-    y, p = torch.tensor([1.0, 0.0]), torch.tensor([0.2, 1.4], requires_grad=True)
-    softened = bootstrap_labels(y, p, 0.9)
-    assert softened.tolist() == pytest.approx([0.92, 0.1])  # 1.4 counts as 1
-    assert not softened.requires_grad
+def test_bootstrap_follows_the_decision_without_a_gradient():
+    y = torch.tensor([1.0, 1.0, 0.0, 0.0])
+    p = torch.tensor([0.2, 0.5, 0.4, 1.4], requires_grad=True)
+    updated = bootstrap_labels(y, p, 0.8)
+    assert updated.tolist() == pytest.approx([0.8, 1.0, 0.0, 0.2])
+    assert not updated.requires_grad
+
+
+def test_bootstrap_is_more_than_a_weight_on_the_loss():
+    # A target beta y + (1 - beta) p with p as a constant would scale every gradient by beta.
+    y = torch.tensor([1.0, 1.0, 0.0, 0.0])
+    p = torch.tensor([0.2, 0.9, 0.1, 0.7], requires_grad=True)
+    plain, bootstrapped = (
+        torch.autograd.grad(bag_loss(p, labels), p)[0]
+        for labels in (y, bootstrap_labels(y, p, 0.8))
+    )
+    # (p - target) / (p - y): 0.6 / 0.8 where a true class is not found, 0.5 / 0.7 for a false one.
+    assert (bootstrapped / plain).tolist() == pytest.approx([0.75, 1.0, 1.0, 5 / 7])
 
 
 # --- network ----------------------------------------------------------------------------------

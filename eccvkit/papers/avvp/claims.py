@@ -34,16 +34,33 @@ PAPER_HAN = {
     "HAN, smoothing": _row(60.1, 52.9, 48.9, 54.0, 55.4),
 }
 
+#: Table 1, event level: the paper's full model; Table 2 has no event level.
+PAPER_EVENTS = {
+    "HAN, smoothing": {
+        "event audio": 51.3,
+        "event visual": 48.9,
+        "event audio-visual": 43.0,
+        "event type": 47.7,
+        "event event": 48.0,
+    }
+}
+
+#: Type@AV where every arm masks by the larger one of its two modalities: with the guided loss alone
+#: the video's own probability is untrained, and arms would differ by their masks.
+SAME_MASK = "type, modality mask"
+
 _POINTS = {"source": "Table 2", "unit": "points of F-score, segments", "scale": 100.0}
 
 
-def _type(name: str, text: str, arm: str, than: str, table: dict) -> Claim:
+def _type(
+    name: str, text: str, arm: str, than: str, table: dict, metric: str = "segment type"
+) -> Claim:
     """A claim that one arm has the higher Type@AV."""
     ours, theirs = (table[a]["segment type"] for a in (arm, than))
     return Claim(
         name,
         text,
-        Difference("segment type", arm, than),
+        Difference(metric, arm, than),
         paper=f"{ours:g} against {theirs:g}",
         **_POINTS,
     )
@@ -67,29 +84,50 @@ CLAIMS: tuple[Claim, ...] = (
         **_POINTS,
     ),
     _type("C1c", "The guided loss raises Type@AV.", "wsl+g", "wsl", PAPER_PLAIN),
-    _type("C1d", "Both losses together beat the guided loss alone.", "wsl+g", "g", PAPER_PLAIN),
+    _type(
+        "C1d",
+        "Both losses together beat the guided loss alone (the same kind of mask for both).",
+        "wsl+g",
+        "g",
+        PAPER_PLAIN,
+        SAME_MASK,
+    ),
     Claim(
         "C1e",
         "The guided loss narrows the gap between audio and visual F-score.",
-        Difference("bias", "wsl+g", "wsl", direction="lower"),
-        paper="audio minus visual: -6.6 against 40.5",
+        Difference("gap", "wsl+g", "wsl", direction="lower"),
+        paper="6.6 (vision ahead) against 40.5 (audio ahead)",
         **_POINTS,
     ),
     Claim(
         "C1f",
         "Without the guided loss, HAN narrows the gap between audio and visual F-score by itself.",
-        Difference("bias", "HAN, wsl", "wsl", direction="lower"),
-        paper="audio minus visual: -0.9 against 40.5",
+        Difference("gap", "HAN, wsl", "wsl", direction="lower"),
+        paper="0.9 (vision ahead) against 40.5 (audio ahead)",
         **_POINTS,
     ),
     _type("C2a", "Attentive pooling beats max pooling.", "wsl+g", "max", PAPER_PLAIN),
     _type("C2b", "Attentive pooling beats mean pooling.", "wsl+g", "mean", PAPER_PLAIN),
+    Claim(
+        "C4d",
+        "Label smoothing raises Type@AV without context, where no sense can copy the other.",
+        Difference("segment type", "smoothing", "wsl+g"),
+        paper="no such row: the reason it gives for C4a, tested by itself",
+        **_POINTS,
+    ),
 )
 
 #: Judged on noisy scenes, where context helps.
 HAN_CLAIMS: tuple[Claim, ...] = (
     _type("C1g", "With HAN, the guided loss raises Type@AV.", "HAN", "HAN, wsl", PAPER_HAN),
-    _type("C1h", "With HAN, both losses beat the guided loss alone.", "HAN", "HAN, g", PAPER_HAN),
+    _type(
+        "C1h",
+        "With HAN, both losses beat the guided loss alone (the same kind of mask for both).",
+        "HAN",
+        "HAN, g",
+        PAPER_HAN,
+        SAME_MASK,
+    ),
     _type("C2c", "With HAN, attentive pooling beats max pooling.", "HAN", "HAN, max", PAPER_HAN),
     _type("C2d", "With HAN, attentive pooling beats mean pooling.", "HAN", "HAN, mean", PAPER_HAN),
     _type("C3a", "HAN beats no temporal network.", "HAN", "none", PAPER_HAN),

@@ -47,11 +47,13 @@ class Config:
     epsilon_audio, epsilon_visual : float
         Label smoothing of the guided loss.
     bootstrap : float
-        Weight beta of the given labels against the network's own; 1 is no bootstrapping.
+        Weight beta of the given labels against the network's decisions; 1 is no bootstrapping.
     epochs, batch_size, lr : int, int, float
         Adam.
     attention_rate : float
         Factor on the rate for networks with attention, Transformer and HAN.
+    pace : float
+        Factor on the rate for the pooling of an arm; on the paper's data all arms have 1.
     drop_every : int
         Epochs after which the rate is divided by 10; 0 keeps it.
     threshold : float
@@ -86,6 +88,7 @@ class Config:
     batch_size: int = 64
     lr: float = 1e-3
     attention_rate: float = 0.3
+    pace: float = 1.0
     drop_every: int = 0
     threshold: float = 0.5
     amp: bool = False
@@ -111,17 +114,18 @@ class Config:
                 f"bootstrap is {self.bootstrap} and threshold is {self.threshold}: use a weight "
                 "above 0 up to 1, and a probability between 0 and 1"
             )
-        if not self.lr > 0 or not self.attention_rate > 0 or self.drop_every < 0:
+        if not min(self.lr, self.attention_rate, self.pace) > 0 or self.drop_every < 0:
             raise EccvkitError(
-                f"lr is {self.lr}, attention_rate is {self.attention_rate} and drop_every is "
-                f"{self.drop_every}: use rates above 0, and epochs of 0 or more"
+                f"lr is {self.lr}, attention_rate is {self.attention_rate}, pace is {self.pace} "
+                f"and drop_every is {self.drop_every}: use rates above 0, and epochs of 0 or more"
             )
 
     @property
     def rate(self) -> float:
-        """Learning rate of this network."""
+        """Learning rate of this network with this pooling."""
         attends = self.temporal in ("Transformer", "HAN")
-        return self.lr * (self.attention_rate if attends else 1.0)
+        rate = self.lr * (self.attention_rate if attends else 1.0)
+        return rate * (self.pace if self.data == "scenes" else 1.0)
 
 
 #: Clear scenes, for networks that look at single snippets: losses and poolings (Table 2, above).

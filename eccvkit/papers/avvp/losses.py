@@ -39,11 +39,12 @@ def smooth_labels(labels: Tensor, epsilon: float, k: int = 2) -> Tensor:
 
 
 def bootstrap_labels(labels: Tensor, p: Tensor, beta: float) -> Tensor:
-    """Soft bootstrapping (the paper's reference 42): beta y + (1 - beta) p.
+    """Hard bootstrapping (the paper's reference 42): beta y + (1 - beta) [p >= 1/2].
 
-    The network's own prediction corrects the label, without a gradient through the correction.
+    The network's own decision corrects the label. Its soft form with p as a constant would change
+    nothing: the gradient of the cross-entropy at beta y + (1 - beta) p is beta times that at y.
     """
-    return beta * labels + (1 - beta) * p.detach().clamp(0, 1)
+    return beta * labels + (1 - beta) * (p.detach() >= 0.5).to(labels.dtype)
 
 
 def guided_loss(pooled: Pooled, audio_labels: Tensor, visual_labels: Tensor) -> Tensor:

@@ -121,9 +121,9 @@ def bias_path(
         ylabel="visual F-score, %, segments",
         title="during training (numbers: epochs)",
     )
-    ax.set_xlim(left=0)
-    ax.set_ylim(bottom=0)
-    ax.legend(loc="lower right")
+    top = 1.08 * max(ax.get_xlim()[1], ax.get_ylim()[1])
+    ax.set(xlim=(0, top), ylim=(0, top), aspect="equal")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
     return ax
 
 
@@ -160,6 +160,8 @@ def feature_plane(
                 label=names[k] if m == AUDIO else None,
             )  # fmt: skip
     if legend:
+        for name, marker in (("heard", "o"), ("seen", "^")):
+            ax.scatter([], [], s=16, marker=marker, c="black", label=name)
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.5)
     return bare(ax)
 
