@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from eccvkit.errors import EccvkitError, unknown
 from eccvkit.papers.avvp.pooling import POOLINGS
 from eccvkit.papers.avvp.temporal import TEMPORAL
-from eccvkit.study import choose
+from eccvkit.study import choose, overrides
 
 DATA_SETS = ("scenes", "llp")
 LOSSES = ("wsl", "g", "wsl+g")
@@ -189,12 +189,7 @@ def configure(
     """
     if data not in DATA_SETS:
         raise unknown("data set", data, DATA_SETS)
-    if epochs < 0 or n_seeds < 0:
-        raise EccvkitError(
-            f"epochs is {epochs} and n_seeds is {n_seeds}: use 0 for the preset's value, or more"
-        )
-    changes: dict = {"epochs": epochs} if epochs else {}
-    changes |= {"seeds": n_seeds} if n_seeds else {}
+    changes = overrides(epochs=epochs, n_seeds=n_seeds)
     plain, noisy = (replace(choose(p, preset), **changes) for p in (PRESETS, NOISY_PRESETS))
     if data == "llp":
         # The arms set the temporal network and the smoothing themselves.

@@ -8,7 +8,7 @@ from typing import Any
 
 from eccvkit.data.floor_plans import CONFUSION
 from eccvkit.errors import EccvkitError, unknown
-from eccvkit.study import choose
+from eccvkit.study import choose, overrides
 
 #: What the planner sees of the links: E; the true adjacency; or both, one of them masked.
 LINKS = ("probabilities", "truth", "mod-drop")
@@ -181,11 +181,5 @@ def configure(
     EccvkitError
         A value no run can have.
     """
-    if n_seeds < 0 or steps < 0:
-        raise EccvkitError(
-            f"n_seeds is {n_seeds} and steps is {steps}: use 0 for the preset's value, or more"
-        )
-    changes: dict[str, Any] = {"confusion": confusion}
-    changes |= {"seeds": n_seeds} if n_seeds else {}
-    changes |= {"steps": steps} if steps else {}
+    changes = {"confusion": confusion, **overrides(n_seeds=n_seeds, steps=steps)}
     return replace(choose(PRESETS, preset), **changes)
