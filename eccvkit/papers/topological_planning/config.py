@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 from eccvkit.data.floor_plans import CONFUSION
 from eccvkit.errors import EccvkitError, unknown
