@@ -51,15 +51,21 @@ def crowded_mvpose() -> Iterator[Figure]:
     yield Figure("largest distance between the two optima", 1000 * gap, unit="mm", at_most=1e-3)
     config = cm.configure("lab")
     studies = {nodes: cm.run_cost(config, nodes, 500) for nodes in cm.NODES}
-    for what, unit in (("relaxations", ""), ("us", "")):
+    for what in ("relaxations", "us"):
         for count in config.densities:
-            feet, joints = (studies[nodes][f"{what} N={count}"] for nodes in cm.NODES)
+            feet, joints = (studies[nodes][f"{what} N={count}"] for nodes in ("feet", "all joints"))
             name = "work" if what == "relaxations" else "time"
             yield Figure(
                 f"{name} to match {count} people: all joints over feet",
                 joints / feet,
-                unit=unit,
                 at_least=10 if name == "work" else None,
                 note=f"{joints:.3g} over {feet:.3g} {what}",
             )
+    dense = {nodes: study["relaxations dense"] for nodes, study in studies.items()}
+    for nodes in ("people by lines", "joints by kind"):
+        yield Figure(
+            f"work to match {config.densities[-1]} people: {nodes} over feet",
+            dense[nodes] / dense["feet"],
+            note=f"{dense[nodes]:.3g} over {dense['feet']:.3g} relaxations",
+        )
     torch.set_num_threads(threads)

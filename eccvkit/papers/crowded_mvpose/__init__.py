@@ -94,6 +94,7 @@ from eccvkit.papers.crowded_mvpose.experiment import (
 from eccvkit.papers.crowded_mvpose.learned import (
     FOOT_WEIGHTS,
     load_crops,
+    load_crowds,
     run_learned,
     run_sppe,
     train,
@@ -198,6 +199,7 @@ __all__ = [
     "join_crops",
     "joint_costs",
     "load_crops",
+    "load_crowds",
     "load_scenes",
     "match_people",
     "match_scene",

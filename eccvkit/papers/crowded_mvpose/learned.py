@@ -47,35 +47,46 @@ _TRAIN, _VAL, _TEST = 4, 5, 6
 _JITTER = 0.03
 
 
-@lru_cache(maxsize=2)
-def load_crops(config: Config, seed: int) -> dict[str, tuple[list[Crowd], list[list[Crops]]]]:
-    """Rendered crowds and their crops for training, validation and test."""
-    stride = 2 ** (len(config.widths) - len(config.deconv))
+@lru_cache(maxsize=16)
+def load_crowds(config: Config, seed: int) -> dict[str, list[Crowd]]:
+    """Crowds for training, validation and test."""
     counts = {
         "train": (_TRAIN, config.train_scenes),
         "val": (_VAL, config.val_scenes),
         "test": (_TEST, config.test_scenes),
     }
+    return {
+        part: [_draw(config, np.random.default_rng([seed, stream, k])) for k in range(count)]
+        for part, (stream, count) in counts.items()
+    }
+
+
+def _draw(config: Config, rng: np.random.Generator) -> Crowd:
+    cameras = camera_ring(config.cameras, rng)
+    return draw_crowd(config.people, config.half_side, rng, cameras)
+
+
+@lru_cache(maxsize=1)
+def load_crops(config: Config, seed: int) -> dict[str, list[list[Crops]]]:
+    """Crops of the rendered :func:`load_crowds`. They are large, so only one seed's are kept."""
+    stride = 2 ** (len(config.widths) - len(config.deconv))
+    streams = {"train": _TRAIN, "val": _VAL, "test": _TEST}
     parts = {}
-    for part, (stream, count) in counts.items():
-        crowds = []
-        for number in range(count):
-            rng = np.random.default_rng([seed, stream, number])
-            cameras = camera_ring(config.cameras, rng)
-            crowds.append(draw_crowd(config.people, config.half_side, rng, cameras))
-        rng = np.random.default_rng([seed, stream])
+    for part, crowds in load_crowds(config, seed).items():
+        rng = np.random.default_rng([seed, streams[part]])
         jitter = _JITTER if part == "train" else 0.0
-        crops = cut_crops(crowds, config.crop, stride, rng, factor=config.factor, jitter=jitter)
-        parts[part] = crowds, crops
+        parts[part] = cut_crops(
+            crowds, config.crop, stride, rng, factor=config.factor, jitter=jitter
+        )
     return parts
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=32)
 def train(
     config: Config, weight: float, seed: int, device: torch.device | str = "cpu"
 ) -> tuple[SPPE, History]:
     """Train the network with a weight of the feet; the seed fixes crops, weights and batches."""
-    _, crops = load_crops(config, seed)["train"]
+    crops = load_crops(config, seed)["train"]
     data = join_crops([view for views in crops for view in views])
     seed_everything(seed)
     # Channels last: small convolutions on a CPU take a sixth less time.
@@ -101,7 +112,7 @@ def train(
     return net, history
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=32)
 def detections_of(
     config: Config, weight: float, seed: int, device: torch.device | str = "cpu"
 ) -> dict[str, list[list[ViewDetections]]]:
@@ -111,7 +122,7 @@ def detections_of(
     found = {}
     for part in ("val", "test"):
         rng = np.random.default_rng([seed, _VAL if part == "val" else _TEST, 1])
-        found[part] = [detect_with(net, views, rng, miss=0.05) for views in parts[part][1]]
+        found[part] = [detect_with(net, views, rng, miss=0.05) for views in parts[part]]
     return found
 
 
@@ -153,7 +164,7 @@ def run_sppe(
     if variant not in FOOT_WEIGHTS:
         raise unknown("variant", variant, FOOT_WEIGHTS)
     net, history = train(config, FOOT_WEIGHTS[variant], seed, str(device))
-    crowds, crops = load_crops(config, seed)["test"]
+    crops = load_crops(config, seed)["test"]
     feet = keypoint_ap(net, crops, slice(BODY, None))
     metrics = {f"foot {name}": value for name, value in feet.items()}
     metrics["body AP"] = keypoint_ap(net, crops, slice(0, BODY))["AP"]
@@ -168,7 +179,7 @@ def run_sppe(
     for name, costs in (("feet", feet_costs), ("epipolar", epipolar_costs)):
         total = sum(
             matching_scores(costs(found, crowd.cameras), [d.person for d in found])
-            for crowd, found in zip(crowds, detections)
+            for crowd, found in zip(load_crowds(config, seed)["test"], detections)
         )
         metrics[f"{name} precision"] = total[1] / max(total[0], 1)
     if keep is not None:
@@ -176,12 +187,12 @@ def run_sppe(
     return metrics
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def learned_scenes(
     config: Config, seed: int, device: torch.device | str = "cpu"
 ) -> tuple[list[Scene], float]:
     """Test scenes matched by the feet that the network found; sigma_0 from the validation ones."""
-    crowds = {part: pair[0] for part, pair in load_crops(config, seed).items()}
+    crowds = load_crowds(config, seed)
     detections = detections_of(config, config.foot_weight, seed, device)
     sigma_0 = calibrate_on(crowds["val"], detections["val"])
     # Everybody is assigned, as in Eq. 3: the network's feet may be off by more than the gate.

@@ -133,7 +133,7 @@ def ambiguity_maps(
         ax.grid(visible=False)
         ax.set(xlabel="x in m", ylabel="y in m", title=title)
         ax.figure.colorbar(image, ax=ax, label=label, extend="max", shrink=0.85)
-    axes[0].legend(loc="upper left")
+    axes[0].legend(loc="lower right")
     return float((epipolar < 10).mean()), float((feet < 0.5).mean())
 
 
@@ -233,7 +233,7 @@ def _poses_in_space(figure, scene: Scene, estimate: Tensor, half_side: float) ->
         draw_skeletons_3d(ax, estimate.numpy(), FOUND, label="estimate")
         ax.view_init(elevation, azimuth)
         ax.set_title(title)
-    ax.legend(loc="upper left")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def one_person(axes: Sequence, scene: Scene, estimates: Mapping[str, Tensor], group: int) -> None:
@@ -255,7 +255,8 @@ def matching_panel(
 ) -> dict[str, tuple[int, int]]:
     """Two views: where the feet are, both cost matrices, and what is assigned.
 
-    Rows and columns are sorted by person, so that right pairs lie on the diagonal.
+    Rows and columns are sorted by person, so that right pairs lie on the diagonal. Black rings are
+    right pairs, red crosses wrong ones.
 
     Returns
     -------
@@ -291,9 +292,9 @@ def matching_panel(
         shown = np.where(np.isfinite(cost), cost, np.nan)[np.ix_(rows, columns)]
         image = ax.imshow(shown, cmap="viridis_r", vmin=0, vmax=np.nanpercentile(shown, 80))
         place = np.argsort(rows)[pairs[:, 0]], np.argsort(columns)[pairs[:, 1]]
-        for ok, colour, label in ((True, "white", "right"), (False, "#ff4040", "wrong")):
-            ax.scatter(place[1][right == ok], place[0][right == ok], s=70, facecolors="none",
-                       edgecolors=colour, lw=2.2, label=label)  # fmt: skip
+        ax.scatter(place[1][right], place[0][right], s=70, facecolors="none", edgecolors="black",
+                   lw=2)  # fmt: skip
+        ax.scatter(place[1][~right], place[0][~right], s=80, marker="x", c="#ff2020", lw=3)
         ax.grid(visible=False)
         ax.set(xlabel="people of view 2", ylabel="people of view 1", xticks=[], yticks=[],
                title=f"{name}: {counts[name][0]} of {counts[name][1]}")  # fmt: skip
