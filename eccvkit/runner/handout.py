@@ -12,16 +12,15 @@ import re
 import shutil
 import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader
 from nbformat import NotebookNode
 
 from eccvkit.errors import EccvkitError
 from eccvkit.outputs import Figure, collect, effect_text
 from eccvkit.runner.notebook import read
-from eccvkit.runner.page import TEMPLATES, markdown_to_html
+from eccvkit.runner.page import markdown_to_html
+from eccvkit.runner.templating import render
 from eccvkit.volume import Paper
 
 #: Names under which systems install Chromium; the environment variable wins.
@@ -53,16 +52,13 @@ def build_handout(path: Path, paper: Paper) -> str:
     notebook = read(path)
     facts = collect(notebook)
     claims = facts.claims["claims"] if facts.claims else []
-    return (
-        _environment()
-        .get_template("handout.html.j2")
-        .render(
-            paper=paper,
-            texts=[markdown_to_html(text) for text in marked_texts(notebook)],
-            figures=marked_figures(notebook, facts.figures) or [facts.thumbnail],
-            claims=[{**claim, "effect_text": effect_text(claim)} for claim in claims],
-            run=facts.run,
-        )
+    return render(
+        "handout.html.j2",
+        paper=paper,
+        texts=[markdown_to_html(text) for text in marked_texts(notebook)],
+        figures=marked_figures(notebook, facts.figures) or [facts.thumbnail],
+        claims=[{**claim, "effect_text": effect_text(claim)} for claim in claims],
+        run=facts.run,
     )
 
 
@@ -154,13 +150,6 @@ def find_chromium() -> str:
         if given
         else "no Chromium found: install it (Debian: apt-get install chromium), or name one with "
         f"{CHROMIUM_VARIABLE}"
-    )
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
 
 

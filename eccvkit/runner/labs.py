@@ -27,7 +27,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
 import nbformat
 from nbformat import NotebookNode
 
@@ -38,6 +37,7 @@ from eccvkit.runner.exercises import GRADE_ID, Lab, read_lab
 from eccvkit.runner.leaks import find_leaks, secret_lines
 from eccvkit.runner.notebook import locate_all
 from eccvkit.runner.record import check_writable, write_text
+from eccvkit.runner.templating import render
 
 CONFIG = "nbgrader_config.py"
 README = "README.md"
@@ -52,14 +52,6 @@ _STORED_NOTE = (
 _STUDENT_NOTE = (
     "Put your code where a cell raises `NotImplementedError`, and your answer where a cell asks "
     "for it. The test cell below an exercise checks your code; more tests follow in grading."
-)
-
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    undefined=jinja2.StrictUndefined,
 )
 
 
@@ -92,7 +84,7 @@ def build_course(names: Sequence[str], out: Path) -> list[Lab]:
     _refuse_clashes(labs, out)
     check_writable(out)
     if not (out / CONFIG).exists():
-        write_text(out / CONFIG, _TEMPLATES.get_template(f"{CONFIG}.j2").render(timeout=TIMEOUT))
+        write_text(out / CONFIG, render(f"{CONFIG}.j2", timeout=TIMEOUT))
     for lab in labs:
         source, release = (out / edition / lab.slug for edition in ("source", "release"))
         shutil.rmtree(source, ignore_errors=True)
@@ -202,5 +194,4 @@ def lecturers_guide(out: Path) -> str:
     """Text of the course's README: every assignment with its marks, goals and model answers."""
     labs = [read_lab(path) for path in sorted(out.glob("source/*/*.ipynb"))]
     labs.sort(key=lambda lab: lab.stem)
-    template = _TEMPLATES.get_template("course.md.j2")
-    return template.render(labs=labs, version=__version__, timeout=TIMEOUT)
+    return render("course.md.j2", labs=labs, version=__version__, timeout=TIMEOUT)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jinja2 import pass_context
@@ -20,8 +19,7 @@ from nbformat import NotebookNode
 from eccvkit.outputs import RECORDS, WIDGET_TEXT, WIDGET_VIEW
 from eccvkit.runner.mathml import to_mathml
 from eccvkit.runner.record import Record
-
-TEMPLATES = Path(__file__).parent / "templates"
+from eccvkit.runner.templating import TEMPLATES
 
 
 class _MathMLRenderer(IPythonRenderer):

@@ -21,13 +21,13 @@ from eccvkit.outputs import effect_text
 from eccvkit.runner.record import PAGE, Record
 from eccvkit.runner.results import newest, swept
 from eccvkit.runner.store import FolderStore, Store, open_store
+from eccvkit.runner.templating import render
 
 if TYPE_CHECKING:
     from eccvkit.metrics.stats import Interval
     from eccvkit.runner.compare import Comparison
     from eccvkit.runner.curves import Curve
 
-TEMPLATES = Path(__file__).parent / "templates"
 
 #: Those of eccvkit.claims, in its order (which imports more than a report should need).
 VERDICTS = ("reproduced", "leaning", "not reproduced", "contradicted", "not judged")
@@ -166,19 +166,9 @@ def render_report(
         Curves and their PNG as base64 text.
     comparison : Comparison or None
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["evidence"] = evidence
-    environment.filters["duration"] = duration
-    environment.filters["change"] = change
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
+        {"evidence": evidence, "duration": duration, "change": change},
         records=records,
         problems=[str(p) for p in problems],
         groups=group_by_seed(records),

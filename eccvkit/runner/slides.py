@@ -24,7 +24,8 @@ from nbformat import NotebookNode, v4
 from eccvkit.errors import DataError
 from eccvkit.outputs import CLAIMS, effect_text
 from eccvkit.runner.notebook import read
-from eccvkit.runner.page import TEMPLATES, OfflineExporter
+from eccvkit.runner.page import OfflineExporter
+from eccvkit.runner.templating import TEMPLATES
 from eccvkit.volume import Paper
 
 #: How many slides make a talk of half an hour to an hour.
