@@ -113,7 +113,10 @@ def creation_picture(track: np.ndarray, capacity: int, sigma: float, picks: Mapp
     picks : mapping of title to callable
         See :func:`~eccvkit.papers.topological_planning.creation.explore`.
     """
-    figure, axes = plt.subplots(1, len(picks), figsize=(5.2 * len(picks), 4.8), squeeze=False)
+    size = (5.2 * len(picks), 4.8)
+    figure, axes = plt.subplots(
+        1, len(picks), figsize=size, squeeze=False, sharex=True, sharey=True
+    )
     for ax, (title, pick) in zip(axes[0], picks.items()):
         kept = track[explore(track, capacity, sigma, pick)]
         ax.plot(*track.T, color=GREY, lw=1, alpha=0.7, zorder=1)
