@@ -3,10 +3,12 @@
 import base64
 import importlib
 import io
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -27,6 +29,9 @@ api_pages, chapters, generate, mathml, nearest, volume_pages = map(
     importlib.import_module,
     ("api_pages", "chapters", "generate", "mathml", "nearest", "volume_pages"),
 )
+
+#: Limits on the whole site and on each chapter page.
+BUILD_SECONDS, PAGE_BYTES = 180, 2e6
 
 RECORD = {
     "preset": "lab",
@@ -415,8 +420,8 @@ class Page(HTMLParser):
 
 
 class Site:
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self, root: Path, seconds: float):
+        self.root, self.seconds = root, seconds
         # Below _static the theme leaves a template of its own.
         paths = [path for path in root.rglob("*.html") if "_static" not in path.parts]
         self.pages = {path: Page(path) for path in paths}
@@ -440,6 +445,13 @@ class Site:
                 elif url.fragment and unquote(url.fragment) not in self.ids(target):
                     broken.append(f"{path.name}: {link} (no such place)")
         return broken
+
+    def bytes_of(self, name: str) -> int:
+        """Size of a page with its pictures; what all pages share is fetched once."""
+        path = self.root / name
+        pictures = {image["src"] for image in self.pages[path].images}
+        files = [path.parent / src for src in pictures if "/_images/" in src]
+        return path.stat().st_size + sum(file.stat().st_size for file in files)
 
     def pictures_without_alt(self) -> list[str]:
         return [
@@ -469,12 +481,13 @@ def build(tmp_path: Path, notebooks: Path, *, api: bool) -> Site:
     shutil.copytree(DOCS, source, ignore=ignored)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
     settings = ["-D", f"eccvkit_notebooks={notebooks}", "-D", f"eccvkit_api={int(api)}"]
+    start = time.perf_counter()
     done = subprocess.run(
         [*command, *settings, str(source), str(tmp_path / "html")], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.strip() == ""
-    return Site(tmp_path / "html")
+    return Site(tmp_path / "html", time.perf_counter() - start)
 
 
 @pytest.fixture(scope="module")
@@ -511,6 +524,20 @@ def test_site_works_offline(any_site):
     # MyST leaves a class "mathjax_ignore" behind; a script or its settings must not be there.
     players = re.compile(r"MathJax|mathjax[^\"' ]*\.js|require\.js|embed-amd")
     assert [p.name for p, page in any_site.pages.items() if players.search(page.text)] == []
+
+
+def test_whole_site_builds_quickly(whole_site):
+    limit = BUILD_SECONDS * float(os.environ.get("ECCVKIT_TIME_FACTOR", "1"))
+    assert whole_site.seconds < limit, "too slow on an idle machine; see ECCVKIT_TIME_FACTOR"
+
+
+def test_chapter_pages_are_small(whole_site):
+    names = [f"chapters/{path.stem}.html" for path in notebooks_dir().glob("*.ipynb")]
+    sizes = {name: whole_site.bytes_of(name) for name in names}
+    assert sizes
+    assert {name: size for name, size in sizes.items() if size > PAGE_BYTES} == {}
+    # The pictures were counted.
+    assert sizes["chapters/30_rpl.html"] > 5e5
 
 
 def test_chapter_page_of_the_site(site):
@@ -566,6 +593,89 @@ def test_figure_without_alt_stops_the_build(tmp_path):
 def test_whole_site_documents_the_package(whole_site):
     page = whole_site.page("api/eccvkit.volume.html")
     assert {"eccvkit.volume.Paper", "eccvkit.volume.find"} <= page.ids
+
+
+# --- in a browser ---------------------------------------------------------------------------
+
+READERS = {
+    "desktop": {"viewport": {"width": 1280, "height": 900}},
+    "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+}
+#: Pictures that are drawn wider or higher than they are (padding, which dark mode adds, apart).
+DISTORTED = """images => images
+    .filter(i => i.clientWidth && getComputedStyle(i).objectFit === "fill")
+    .map(i => {
+        const frame = parseFloat(getComputedStyle(i).paddingLeft) * 2;
+        const shown = (i.clientWidth - frame) / (i.clientHeight - frame);
+        return [i.alt, shown, i.naturalWidth / i.naturalHeight];
+    })
+    .filter(([alt, shown, stored]) => Math.abs(shown / stored - 1) > 0.05)"""
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_pages_in_a_browser(whole_site, open_page, artefacts, reader):
+    page = open_page(**READERS[reader])
+    faults = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    for name in ("index", "gallery", "ledger", "guides/students", "chapters/30_rpl"):
+        page.goto((whole_site.root / f"{name}.html").as_uri())
+        page.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=artefacts / f"site-{reader}-{name.replace('/', '-')}.png")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= READERS[reader]["viewport"]["width"], f"{name} is wider than the screen"
+        assert page.locator("img").evaluate_all(DISTORTED) == []
+        theme = page.evaluate("document.documentElement.dataset.theme")
+        assert theme == ("dark" if reader == "dark" else "light")
+    assert faults == []
+
+
+def test_ledger_is_filtered_by_verdict_from_the_keyboard(site, open_page):
+    page = open_page()
+    page.goto((site.root / "ledger.html").as_uri())
+    rows = page.locator("table.claims tbody tr:visible")
+    told = page.locator("form.filter [role=status]")
+    assert (rows.count(), told.inner_text()) == (2, "2 of 2 claims")
+    page.locator("form.filter input").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert page.locator(":focus").get_attribute("aria-pressed") == "true"
+    assert page.locator(":focus").inner_text() == "reproduced 1"
+    assert (rows.count(), told.inner_text()) == (1, "1 of 2 claims")
+    assert "Gaps close" in rows.inner_text()
+    page.keyboard.press("Enter")
+    assert rows.count() == 2
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.type("exact")
+    assert rows.inner_text().startswith("C2")
+    page.keyboard.type(" nonsense")
+    assert (rows.count(), told.inner_text()) == (0, "0 of 2 claims")
+    assert not page.get_by_role("heading", name=re.compile("^8")).is_visible()
+
+
+def test_gallery_is_searched_and_filtered_by_topic(site, open_page):
+    page = open_page()
+    page.goto((site.root / "gallery.html").as_uri())
+    cards = page.locator(".sd-col:visible:has(.sd-card)")
+    assert cards.count() == 45
+    button = page.get_by_role("button", name=re.compile("^open set"))
+    button.click()
+    assert cards.count() == sum("open set" in p.topics for p in papers())
+    assert not page.get_by_role("heading", name="Ready to run").is_visible()
+    page.locator("form.filter input").fill("reciprocal")
+    assert cards.count() == 1
+    button.click()
+    page.locator("form.filter input").fill("topogan")
+    assert page.get_by_role("heading", name="Ready to run").is_visible()
+    assert cards.count() == 1
+
+
+def test_without_scripts_there_is_everything_but_the_filter(site, open_page):
+    page = open_page(java_script_enabled=False)
+    page.goto((site.root / "ledger.html").as_uri())
+    assert page.locator("table.claims tbody tr:visible").count() == 2
+    assert not page.locator("form.filter").is_visible()
 
 
 # --- short names ------------------------------------------------------------------------------

@@ -69,17 +69,35 @@ def gallery(papers: Sequence[Paper], chapters: Sequence[Chapter]) -> str:
 
 
 def _topic_filter(papers: Sequence[Paper]) -> str:
-    """Buttons that ``gallery.js`` brings to life; without scripts they stay hidden."""
     counts = Counter(topic for p in papers for topic in p.topics)
+    choices = [(f".{topic_class(topic)}", topic, n) for topic, n in counts.most_common()]
+    return filter_form(".sd-col[class*='topic-']", "papers", "Show only papers on a topic", choices)
+
+
+def filter_form(items: str, kind: str, label: str, choices: Iterable[tuple[str, str, int]]) -> str:
+    """A search field and buttons that ``filter.js`` brings to life; without scripts it is hidden.
+
+    Parameters
+    ----------
+    items : str
+        CSS selector of what is shown or not.
+    kind, label : str
+        What the items are called; what the buttons are for.
+    choices : iterable of (str, str, int)
+        Per button: CSS selector of the items that it leaves (themselves, or something in them),
+        its text, and their number.
+    """
     buttons = "\n".join(
-        f'<button type="button" aria-pressed="false" data-topic="{topic_class(topic)}">'
-        f"{topic} <span>{count}</span></button>"
-        for topic, count in counts.most_common()
+        f'<button type="button" aria-pressed="false" value="{selector}">'
+        f"{text} <span>{count}</span></button>"
+        for selector, text, count in choices
     )
     return (
         "```{raw} html\n"
-        '<div class="topic-filter" role="group" aria-label="Show only papers on a topic" hidden>\n'
-        f"{buttons}\n</div>\n```"
+        f'<form class="filter" role="search" data-items="{items}" data-kind="{kind}" hidden>\n'
+        '<label>Search <input type="search" autocomplete="off"></label>\n'
+        '<span role="status"></span>\n'
+        f'<div role="group" aria-label="{label}">\n{buttons}\n</div>\n</form>\n```'
     )
 
 
@@ -147,7 +165,11 @@ def ledger(chapters: Sequence[Chapter]) -> str:
     counts = Counter(claim["verdict"] for c in tested for claim in _claims(c))
     rows = [[badge(v), meaning, str(counts[v])] for v, (_, meaning) in VERDICTS.items()]
     summary = _list_table(["Verdict", "Meaning", "Claims"], rows, "verdicts", "20 70 10")
-    return "\n\n".join([summary, *(_ledger_section(c) for c in tested)]) + "\n"
+    choices = [(f".sd-bg-{VERDICTS[v][0]}", v, counts[v]) for v in VERDICTS if counts[v]]
+    form = filter_form(
+        "table.claims tbody tr", "claims", "Show only claims with a verdict", choices
+    )
+    return "\n\n".join([summary, form, *(_ledger_section(c) for c in tested)]) + "\n"
 
 
 def _ledger_section(chapter: Chapter) -> str:

@@ -1,10 +1,9 @@
-"""JupyterLab as ``make lab`` starts it, and the system's Chromium to look at it."""
+"""JupyterLab as ``make lab`` starts it, for the tests of this folder."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -15,32 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import pytest
-from playwright.sync_api import Page, sync_playwright
 
 from eccvkit.runner.process import MARK, kill_run
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Names under which systems install Chromium.
-CHROMIUM = ("chromium", "chromium-browser")
-MISSING = "no Chromium to open JupyterLab with: install it (Debian: apt-get install chromium)"
-
-#: Headless, without a sandbox (root needs that), and silent towards the network.
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-def chromium() -> str:
-    """Path of the system's Chromium; without one the test is skipped, in CI it fails."""
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if found is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
-    return found
 
 
 @dataclass(frozen=True)
@@ -103,14 +80,3 @@ def _answering(
                 return Server(told["url"], told["token"], started)
         time.sleep(0.1)
     raise AssertionError(f"JupyterLab does not answer:\n{log.read_text()[-2000:]}")
-
-
-@contextmanager
-def browser_page(**context) -> Iterator[Page]:
-    """A page of a headless Chromium, which ends with the block."""
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        try:
-            yield browser.new_context(**context).new_page()
-        finally:
-            browser.close()

@@ -10,6 +10,8 @@ import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from urllib.error import HTTPError
@@ -32,15 +34,7 @@ CHAPTERS = ("30_rpl", "40_mobilenext")
 FACTOR = float(os.environ.get("ECCVKIT_TIME_FACTOR", "1"))
 #: From ``make lab`` to the first widget moved.
 SECONDS = 90 * FACTOR
-ARTEFACTS = Path(os.environ.get("ECCVKIT_ARTEFACTS", jupyter.ROOT / "build" / "test-artefacts"))
-
-
-@pytest.fixture
-def artefacts() -> Path:
-    """Where screenshots go; without Chromium there will be none."""
-    jupyter.chromium()
-    ARTEFACTS.mkdir(parents=True, exist_ok=True)
-    return ARTEFACTS
+VIEWPORT = {"width": 1400, "height": 1000}
 
 
 def at_smoke(stem: str, folder: Path) -> Path:
@@ -80,12 +74,10 @@ class Widget:
 
 
 @pytest.mark.parametrize("stem", CHAPTERS)
-def test_slider_moves_picture_and_number(stem, tmp_path, artefacts):
+def test_slider_moves_picture_and_number(stem, tmp_path, open_page, artefacts):
     path = at_smoke(stem, tmp_path / "notebooks")
-    with (
-        jupyter.lab(path.parent, tmp_path) as server,
-        jupyter.browser_page(viewport={"width": 1400, "height": 1000}) as page,
-    ):
+    with jupyter.lab(path.parent, tmp_path) as server:
+        page = open_page(viewport=VIEWPORT)
         page.goto(server.address(path.name))
         run_all(page)
         widget = Widget(page)
@@ -144,24 +136,26 @@ def test_server_asks_for_its_token_listens_here_only_and_ends(tmp_path):
         socket.create_connection(("localhost", int(port)))
 
 
-@pytest.mark.parametrize(("ci", "outcome"), [("", "skip"), ("1", "fail")])
-def test_missing_chromium_is_said_with_its_remedy(monkeypatch, tmp_path, ci, outcome):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("CI", ci)
-    expected = {"skip": pytest.skip.Exception, "fail": pytest.fail.Exception}[outcome]
-    with pytest.raises(expected, match="apt-get install chromium"):
-        jupyter.chromium()
+@pytest.mark.parametrize(("ci", "outcome"), [("", "skipped"), ("1", "errors")])
+def test_missing_chromium_is_said_with_its_remedy(tmp_path, ci, outcome):
+    (tmp_path / "conftest.py").symlink_to(jupyter.ROOT / "tests" / "conftest.py")
+    (tmp_path / "test_it.py").write_text("def test_it(chromium): ...")
+    command = [sys.executable, "-m", "pytest", "-rsE", "--color=no", "-p", "no:cacheprovider"]
+    environment = os.environ | {"PATH": str(tmp_path), "CI": ci, "COLUMNS": "200"}
+    done = subprocess.run(
+        [*command, str(tmp_path)], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "apt-get install chromium" in done.stdout
+    assert re.search(rf"1 {outcome[:5]}", done.stdout)
 
 
-def test_start_page_filters_and_leads_to_a_chapter(tmp_path, artefacts):
+def test_start_page_filters_and_leads_to_a_chapter(tmp_path, open_page, artefacts):
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()
     for stem in ("00_start_here", "30_rpl"):
         shutil.copy(notebooks_dir() / f"{stem}.ipynb", notebooks)
-    with (
-        jupyter.lab(notebooks, tmp_path) as server,
-        jupyter.browser_page(viewport={"width": 1400, "height": 1000}) as page,
-    ):
+    with jupyter.lab(notebooks, tmp_path) as server:
+        page = open_page(viewport=VIEWPORT)
         page.goto(server.address("00_start_here.ipynb"))
         run_all(page)
         rows = page.locator(".jp-OutputArea-output table:has(th:text('Verdicts')) tbody tr")
