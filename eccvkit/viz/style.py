@@ -20,6 +20,8 @@ from eccvkit.errors import EccvkitError
 PALETTE = tuple(sns.color_palette("colorblind", 10).as_hex())
 #: Unknown classes and references are grey, everywhere.
 GREY = "#8a8a8a"
+#: What arms are drawn in: the palette without its own grey, which looks like that of a reference.
+ARM_COLOURS = (*PALETTE[:7], *PALETTE[8:])
 #: Pixels per inch of stored figures, and of their display size (twice as sharp as it is large).
 DPI, DISPLAY_DPI = 144, 80
 
@@ -54,7 +56,7 @@ def arm_colours(arms: Iterable[str], reference: str | None = None) -> dict[str, 
     Parameters
     ----------
     arms : iterable of str
-        In a fixed order; at most ten besides the reference.
+        In a fixed order; at most nine besides the reference.
     reference : str, optional
         The baseline: drawn in grey.
 
@@ -64,11 +66,12 @@ def arm_colours(arms: Iterable[str], reference: str | None = None) -> dict[str, 
         More arms than colours that can be told apart.
     """
     named = [arm for arm in dict.fromkeys(arms) if arm != reference]
-    if len(named) > len(PALETTE):
+    if len(named) > len(ARM_COLOURS):
         raise EccvkitError(
-            f"{len(named)} arms but only {len(PALETTE)} distinguishable colours: split the figure"
+            f"{len(named)} arms but only {len(ARM_COLOURS)} colours that all readers can tell "
+            "apart: split the figure"
         )
-    colours = dict(zip(named, PALETTE))
+    colours = dict(zip(named, ARM_COLOURS))
     return colours | ({reference: GREY} if reference is not None else {})
 
 

@@ -6,6 +6,8 @@ Every check takes a notebook and returns findings, one line each; no finding mea
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from collections.abc import Collection, Iterator
@@ -14,10 +16,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import nbformat
+import numpy as np
 from markdown_it import MarkdownIt
+from matplotlib.colors import to_hex
 from nbformat import NotebookNode
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
+from PIL import Image
+from skimage.color import rgb2lab
 
 from eccvkit.claims import VERDICTS
 from eccvkit.errors import DataError
@@ -25,6 +31,7 @@ from eccvkit.outputs import collect
 from eccvkit.runner.handout import marked_figures, marked_texts
 from eccvkit.runner.leaks import find_leaks, secret_lines
 from eccvkit.runner.notebook import parameters
+from eccvkit.viz.colour_vision import confused, differences
 from eccvkit.runner.slides import check_deck
 from eccvkit.volume import find
 
@@ -45,6 +52,8 @@ SECTIONS = (
 )
 DEFAULTS = {"preset": "lab", "seed": 0, "device": "auto"}
 MAX_BYTES = 1_500_000
+#: Two colours of a plot nearer than this (CIEDE2000) are shades of one.
+DISTINCT = 15
 MIN_WORDS = 600
 MIN_PICTURES = 4
 MIN_EXERCISES = 3
@@ -75,6 +84,7 @@ def findings(path: Path, claims: Collection[str] | None = None) -> list[str]:
         *execution(notebook),
         *clean_text(notebook),
         *pictures(notebook),
+        *colours(notebook),
         *stored_verdicts(notebook, claims),
         *prose(notebook),
         *compared(notebook),
@@ -199,6 +209,38 @@ def pictures(notebook: NotebookNode) -> list[str]:
         if not figure.alt.strip()
     ]
     return found
+
+
+def colours(notebook: NotebookNode) -> list[str]:
+    """No plot has two hues that readers with a colour-vision deficiency take for each other."""
+    return [
+        f"cell {figure.cell + 1}: {a} and {b} look alike under {deficiency}"
+        for figure in collect(notebook).figures
+        for a, b, deficiency in confused(hues(figure.png))
+    ]
+
+
+def hues(png: str) -> list[str]:
+    """What a plot is drawn in: the colours that fill at least 0.15% of it each.
+
+    Greys are left out, and near colours merged. A picture less than half of which is background is
+    no plot but a photograph or a map: what one reads off it is not coded by hue, so it has none.
+    """
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    pixels = picture.width * picture.height
+    counted = sorted(picture.getcolors(pixels), reverse=True)
+    if counted[0][0] < pixels / 2:
+        return []
+    often = [rgb for count, rgb in counted if count >= 0.0015 * pixels]
+    values = np.array(often).reshape(-1, 3) / 255
+    lab = rgb2lab(values)
+    values = values[np.hypot(lab[:, 1], lab[:, 2]) > 20]
+    near = differences(values) < DISTINCT
+    kept: list[int] = []
+    for i in range(len(values)):
+        if not near[i, kept].any():
+            kept.append(i)
+    return [to_hex(values[i]) for i in kept]
 
 
 def stored_verdicts(notebook: NotebookNode, claims: Collection[str] | None) -> list[str]:

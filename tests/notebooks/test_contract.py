@@ -318,6 +318,37 @@ def test_addresses_are_no_machine_paths(tmp_path):
     assert check(notebook, tmp_path) == []
 
 
+def plot(*colours: str, background: str = "white") -> str:
+    picture = Image.new("RGB", (100, 100), background)
+    for k, colour in enumerate(colours):
+        picture.paste(colour, (10 * k, 0, 10 * k + 10, 40))
+    stream = io.BytesIO()
+    picture.save(stream, "png")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def test_hues_that_some_readers_confuse_are_found():
+    output = figure()
+    output.data["image/png"] = plot("#2468f2", "#c524f2", "black")
+    notebook = new_notebook(cells=[new_code_cell("x", outputs=[output])])
+    assert contract.colours(notebook) == ["cell 1: #c524f2 and #2468f2 look alike under protanopia"]
+
+
+def test_hues_are_what_a_plot_is_drawn_in():
+    shades_and_greys = plot("#0273b2", "#0173b2", "#808080", "#de8f05")
+    assert contract.hues(shades_and_greys) == ["#de8f05", "#0273b2"]
+    assert contract.hues(plot("black", "white")) == []
+
+
+def test_a_picture_without_background_is_no_plot():
+    photograph = plot(*(f"#{k}0{9 - k}0f0" for k in range(10)))
+    assert len(contract.hues(photograph)) > 1
+    picture = Image.open(io.BytesIO(base64.b64decode(photograph))).crop((0, 0, 100, 60))
+    stream = io.BytesIO()
+    picture.save(stream, "png")
+    assert contract.hues(base64.b64encode(stream.getvalue()).decode()) == []
+
+
 def test_headings_in_code_do_not_count():
     notebook = new_notebook(cells=[new_markdown_cell("# A `b`\n\n```\n# no\n```\n\nC\n-\n")])
     assert list(contract.headings(notebook)) == [(1, 1, "A `b`"), (1, 2, "C")]

@@ -55,7 +55,8 @@ def test_colours_are_stable_and_the_reference_is_grey():
     colours = arm_colours(["softmax", "GCPL", "RPL"], reference="softmax")
     assert colours == {"GCPL": PALETTE[0], "RPL": PALETTE[1], "softmax": GREY}
     with pytest.raises(EccvkitError, match="split the figure"):
-        arm_colours(map(str, range(11)))
+        arm_colours(map(str, range(10)))
+    assert len(arm_colours(map(str, range(9)))) == 9
 
 
 def test_show_needs_alt_text_and_stores_it(figure, monkeypatch):
