@@ -112,8 +112,8 @@ CLAIMS: tuple[Claim, ...] = (
         "C4d",
         "Label smoothing raises Type@AV without context, where no sense can copy the other.",
         Difference("segment type", "smoothing", "wsl+g"),
-        paper="no such row: the reason it gives for C4a, tested by itself",
-        **_POINTS,
+        paper="no such row: the reason it gives for C4a, by itself",
+        **{**_POINTS, "source": "Sect. 5.4"},
     ),
 )
 

@@ -186,11 +186,17 @@ def cross_maps(
     titles = ("audio reads vision", "vision reads audio")
     labels = (("audio snippet", "visual snippet it reads"), ("visual snippet", "audio snippet ..."))
     sides = ((heard, seen), (seen, heard))
+    most = max(w.max().item() for w in weights)  # one scale for both
     for ax, matrix, title, (ylabel, xlabel), (rows, columns) in zip(
         axes, weights, titles, labels, sides, strict=True
     ):
         ax.imshow(
-            matrix.detach().cpu().numpy(), cmap="Blues", vmin=0, extent=(0, t, t, 0), aspect="equal"
+            matrix.detach().cpu().numpy(),
+            cmap="Blues",
+            vmin=0,
+            vmax=most,
+            extent=(0, t, t, 0),
+            aspect="equal",
         )
         for k in range(t):
             if columns[k]:
