@@ -40,9 +40,9 @@ lab: $(INSTALLED) ## Open JupyterLab on the start page; LAB_OPTIONS="--port 9000
 	$(PY) -m jupyterlab --ServerApp.root_dir=$(NOTEBOOKS) $(LAB_OPTIONS)
 
 notebooks: PAPERS ?= all
-notebooks: $(INSTALLED) ## Execute notebooks at lab, store the outputs, renew the start page; PAPERS="rpl"
+notebooks: $(INSTALLED) ## Execute notebooks at lab and store the outputs; PAPERS="rpl"
 	$(PY) -m eccvkit store $(PAPERS)
-	$(PY) -m eccvkit store $(START)
+	$(MAKE) readme
 
 docs: $(INSTALLED) ## Build the site into docs/_build/html; a warning is an error
 	$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
@@ -65,8 +65,9 @@ notebook-tests: $(INSTALLED) ## Structure, smoke run, stored outputs of every no
 bench: $(INSTALLED) ## Measure the promised figures
 	$(PY) -m benchmarks
 
-readme: $(INSTALLED) ## Write the table of papers into README.md
+readme: $(INSTALLED) ## Renew the tables of papers in README.md and on the start page
 	$(PY) tools/readme_table.py
+	$(PY) -m eccvkit store $(START)
 
 clean: ## Remove what builds and tests left behind; keeps .venv and runs
 	rm -rf build dist docs/_build docs/_generated docs/chapters docs/api/eccvkit*.rst

@@ -31,8 +31,8 @@ from eccvkit.outputs import collect
 from eccvkit.runner.handout import marked_figures, marked_texts
 from eccvkit.runner.leaks import find_leaks, secret_lines
 from eccvkit.runner.notebook import parameters
-from eccvkit.viz.colour_vision import confused, differences
 from eccvkit.runner.slides import check_deck
+from eccvkit.viz.colour_vision import confused, differences
 from eccvkit.volume import find
 
 SECTIONS = (

@@ -58,7 +58,7 @@ def test_form(notebook):
 
 def test_it_shows_every_paper_as_it_stands_now(notebook):
     now = BeautifulSoup(start_page.table(start_page.entries()), "html.parser")
-    assert rows(tables(notebook)) == rows(now), "run `eccvkit store notebooks/00_start_here.ipynb`"
+    assert rows(tables(notebook)) == rows(now), "run `make readme`"
 
 
 def test_every_chapter_is_linked_and_every_picture_described(notebook):
