@@ -185,7 +185,7 @@ def views_and_poses(
 ) -> Figure:
     """Fig. 3: every view with detections, with reprojected estimates and truth; poses in space."""
     views = len(scene.crowd.cameras)
-    figure = plt.figure(figsize=(3.6 * views, 9.4))
+    figure = plt.figure(figsize=(2.9 * views, 7.6))
     upper, lower = figure.subfigures(2, 1, height_ratios=(1.35, 1.0))
     axes = upper.subplots(2, views)
     reprojected, _ = project(scene.problem.cameras, estimate)
