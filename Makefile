@@ -57,7 +57,7 @@ format: $(INSTALLED) ## Mend style where a tool can
 	$(BIN)/ruff format
 
 unit-tests: $(INSTALLED) ## Tests of the package and its docstrings
-	$(ONE_THREAD) $(PY) -m pytest -n $(WORKERS) -m "not notebook" --doctest-modules tests eccvkit
+	$(ONE_THREAD) $(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not notebook" --doctest-modules tests eccvkit
 
 notebook-tests: $(INSTALLED) ## Structure, smoke run, stored outputs of every notebook; JupyterLab
 	$(PY) -m pytest -m notebook --durations=0 --durations-min=5 tests/notebooks tests/browser

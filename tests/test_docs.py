@@ -30,6 +30,9 @@ api_pages, chapters, generate, mathml, nearest, volume_pages = map(
     ("api_pages", "chapters", "generate", "mathml", "nearest", "volume_pages"),
 )
 
+# One worker of pytest-xdist runs this file, so that each site is built once.
+pytestmark = pytest.mark.xdist_group("site")
+
 #: Limits on the whole site and on each chapter page.
 BUILD_SECONDS, PAGE_BYTES = 180, 2e6
 
