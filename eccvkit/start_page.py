@@ -227,7 +227,9 @@ def browse(
         for name, value in chosen.items()
     }
     controls["words"] = ipywidgets.Text(description="words", placeholder="title, author, idea")
-    display(ipywidgets.HBox([*controls.values()], layout={"flex_flow": "row wrap"}))
+    box = ipywidgets.HBox([*controls.values()], layout={"flex_flow": "row wrap"})
+    dead = f"With a running kernel, controls stand here: {', '.join(controls)}."
+    display(box._repr_mimebundle_() | {"text/plain": dead}, raw=True)
     handle = display(_bundle(shown), raw=True, display_id=True)
 
     def update(_change: Any) -> None:

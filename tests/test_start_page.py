@@ -13,7 +13,7 @@ from PIL import Image
 
 from eccvkit import start_page
 from eccvkit.errors import DataError, UnknownName
-from eccvkit.outputs import CLAIMS, Figure
+from eccvkit.outputs import CLAIMS, WIDGET_VIEW, Figure
 from eccvkit.start_page import Entry, browse, entries, select, shrink, summary, table
 from eccvkit.volume import find, papers
 
@@ -137,14 +137,14 @@ def test_table_links_what_is_ready_and_describes_pictures():
     assert {len(row.select("td")) for row in rows} == {len(page.select("th[scope=col]"))}
 
 
-def test_controls_filter_the_table(tmp_path, monkeypatch, screen):
-    import ipywidgets
+def test_controls_filter_the_table(tmp_path, screen):
+    from ipywidgets.widgets.widget import _instances
 
-    made = []
-    monkeypatch.setattr(ipywidgets, "HBox", lambda children, **_: made.extend(children))
     stored(tmp_path, "30_rpl", ["leaning"])
     browse(topic="open set", folder=tmp_path)
-    topic, status, verdict, words = made
+    box = _instances[screen[0][WIDGET_VIEW]["model_id"]]
+    assert screen[0]["text/plain"].endswith("topic, status, verdict, words.")
+    topic, status, verdict, words = box.children
     assert (topic.value, status.value, verdict.value) == ("open set", "all", "all")
     assert screen[-1]["text/plain"].startswith("2 of 45 papers")
     verdict.value = "leaning"
