@@ -149,14 +149,15 @@ def wavefront(points: Sequence[np.ndarray], hops: np.ndarray, following: np.ndar
     figure, axes = plt.subplots(2, columns, figsize=(4.3 * columns, 7.6), squeeze=False)
     distance = plt.get_cmap("viridis", int(hops.max()) + 1)
     names = ["target", "1 hop", *(f"{k} hops" for k in range(2, int(hops.max()) + 1))]
-    node = plt.get_cmap("tab10" if following.max() < 10 else "tab20")
+    many = int(following.max()) + 1
+    node = PALETTE if many <= len(PALETTE) else plt.get_cmap("turbo", many)(range(many))
     for k, xy in enumerate(points):
         for value, name in enumerate(names):
             own = xy[hops == value]
             axes[0, k].scatter(*own.T, s=11, color=distance(value), lw=0, label=name)
-        for value in range(int(following.max()) + 1):
+        for value in range(many):
             own = xy[following == value]
-            axes[1, k].scatter(*own.T, s=11, color=node(value), lw=0, label=f"to {value}")
+            axes[1, k].scatter(*own.T, s=11, color=node[value], lw=0, label=f"to {value}")
         embed.bare(axes[0, k], f"after round {k + 1}: hops to the target")
         embed.bare(axes[1, k], "the same, by the true next node")
     for ax in axes[:, -1]:
