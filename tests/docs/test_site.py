@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 from nbformat import v4
@@ -122,6 +123,17 @@ DISTORTED = """images => images
     .filter(([alt, shown, stored]) => Math.abs(shown / stored - 1) > 0.05)"""
 
 
+#: Texts that are hard to read for their contrast.
+FAINT = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("colour", ["#757575", "#808080"])
+def test_faint_text_is_found(open_page, colour):
+    page = open_page()
+    page.set_content(f'<p style="color: {colour}">faint</p><p hidden style="color: #eee">no</p>')
+    assert page.evaluate(FAINT) == ([] if colour == "#757575" else ["faint: 3.95"])
+
+
 @pytest.mark.parametrize("reader", READERS)
 def test_pages_in_a_browser(whole_site, open_page, artefacts, reader):
     page = open_page(**READERS[reader])
@@ -135,6 +147,7 @@ def test_pages_in_a_browser(whole_site, open_page, artefacts, reader):
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= READERS[reader]["viewport"]["width"], f"{name} is wider than the screen"
         assert page.locator("img").evaluate_all(DISTORTED) == []
+        assert page.evaluate(FAINT) == [], name
         theme = page.evaluate("document.documentElement.dataset.theme")
         assert theme == ("dark" if reader == "dark" else "light")
     assert faults == []
