@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eccvkit.errors import unknown
+from eccvkit.errors import EccvkitError, unknown
 from eccvkit.outputs import Figure, collect
-from eccvkit.runner import doctor
+from eccvkit.runner import doctor, probe
 from eccvkit.runner.notebook import read
 from eccvkit.runner.report import VERDICTS, duration
 from eccvkit.volume import PRESETS, Paper, notebooks_dir, papers
@@ -264,18 +264,17 @@ def this_machine(out: Path = Path("runs")) -> None:
     """
     from IPython.display import HTML, display
 
-    from eccvkit.errors import EccvkitError
-    from eccvkit.runner.probe import expected, speed
-
     findings = [map(html.escape, (f.name, f.value, f.remedy)) for f in doctor.machine(out)]
     display(HTML(_html_table(("This machine", "", "What to do"), findings)))
     try:
-        here = speed()
+        here = probe.speed()
     except EccvkitError as error:
         print(error)
         return
     ready = [p for p in papers() if p.status == "ready"]
-    times = {(e.paper.slug, e.preset): duration(60 * e.minutes) for e in expected(ready, here)}
+    times = {
+        (e.paper.slug, e.preset): duration(60 * e.minutes) for e in probe.expected(ready, here)
+    }
     print(f"Speed: {here:.2g} times the machine of the recorded minutes.")
     _show_times(ready, lambda paper, preset: times[paper.slug, preset])
 
