@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import inspect
 import textwrap
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -213,15 +214,15 @@ def _verdict_row(v: Verdict) -> str:
 def play(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
     """Show a figure that answers a question when the reader moves a control.
 
-    The static picture is drawn first with the controls' initial values and stays in the stored
-    notebook; with a live kernel the widget below it redraws the same figure.
+    The picture is drawn with the controls' initial values and stays in the stored notebook; with a
+    live kernel the controls above it redraw it in its place.
 
     Parameters
     ----------
     draw : callable
         ``draw(**values)`` returns a matplotlib figure, or a figure and a sentence to print.
     alt : str
-        Alternative text of the static picture.
+        Alternative text of the picture.
     **controls : ipywidgets.Widget
         One per argument of ``draw``.
     """
@@ -234,16 +235,14 @@ def play(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
         result = draw(**{name: control.value for name, control in controls.items()})
         return result if isinstance(result, tuple) else (result, "")
 
-    figure, sentence = current()
-    png, width, height = to_png(figure)
-    publish(png, width, height, alt)
-    picture = ipywidgets.Image(value=png, format="png", width=width)
-    words = ipywidgets.HTML(sentence)
+    words = ipywidgets.HTML()
+    place = uuid.uuid4().hex
 
-    def update(_change: Any = None) -> None:
+    def redraw(change: Any = None) -> None:
         figure, words.value = current()
-        picture.value = to_png(figure)[0]
+        publish(*to_png(figure), alt, place=place, again=change is not None)
 
+    display(ipywidgets.VBox([*controls.values(), words]))
+    redraw()
     for control in controls.values():
-        control.observe(update, names="value")
-    display(ipywidgets.VBox([*controls.values(), words, picture]))
+        control.observe(redraw, names="value")

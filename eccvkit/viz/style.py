@@ -97,8 +97,29 @@ def show(figure: Figure, alt: str, *, thumbnail: bool = False) -> None:
     publish(*to_png(figure), alt, thumbnail=thumbnail)
 
 
-def publish(png: bytes, width: int, height: int, alt: str, *, thumbnail: bool = False) -> None:
+def publish(
+    png: bytes,
+    width: int,
+    height: int,
+    alt: str,
+    *,
+    thumbnail: bool = False,
+    place: str = "",
+    again: bool = False,
+) -> None:
     """Publish a rendered picture, see :func:`show` and :func:`to_png`.
+
+    Parameters
+    ----------
+    png, width, height
+        From :func:`to_png`.
+    alt : str
+    thumbnail : bool
+        This picture stands for the notebook.
+    place : str
+        Name of the place where it appears, for a picture that changes.
+    again : bool
+        Replace what was published under ``place``.
 
     Raises
     ------
@@ -114,7 +135,8 @@ def publish(png: bytes, width: int, height: int, alt: str, *, thumbnail: bool = 
     if thumbnail:
         meta["thumbnail"] = True
     bundle = {"image/png": base64.b64encode(png).decode(), "text/plain": f"Figure: {alt}"}
-    display(bundle, metadata={"image/png": meta}, raw=True)
+    to = {"display_id": place, "update": again} if place else {}
+    display(bundle, metadata={"image/png": meta}, raw=True, **to)
 
 
 def to_png(figure: Figure) -> tuple[bytes, int, int]:

@@ -62,10 +62,10 @@ class Widget:
     """The widget of the section Play: controls, words with numbers in them, and a picture."""
 
     def __init__(self, page: Page):
-        box = page.locator(".widget-vbox:has(img.widget-image):has(.widget-slider)").first
+        box = page.locator(".jp-OutputArea:has(.widget-slider):has(.jp-RenderedImage)").first
         self.handle = box.locator(".noUi-handle").first
         self.words = box.locator(".widget-html-content").last
-        self.picture = box.locator("img.widget-image")
+        self.picture = box.locator(".jp-RenderedImage img")
 
     def png(self) -> bytes:
         """The bytes of the picture, from where the browser keeps them."""
