@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from eccvkit.errors import EccvkitError
-from eccvkit.study import choose
+from eccvkit.study import choose, overrides
 
 
 @dataclass(frozen=True)
@@ -170,11 +170,7 @@ def configure(
     EccvkitError
         A value no run can have.
     """
-    given = {"people": people, "noise": noise, "epochs": epochs, "seeds": n_seeds}
-    for name, value in given.items():
-        if value < 0:
-            raise EccvkitError(f"{name} is {value}: use 0 for the preset's value, or more")
-    changes = {name: value for name, value in given.items() if value}
+    changes = overrides(people=people, noise=noise, epochs=epochs, n_seeds=n_seeds)
     if n_seeds:
         changes["net_seeds"] = n_seeds
     return replace(choose(PRESETS, preset), gate=gate, foot_weight=foot_weight, **changes)
