@@ -108,7 +108,9 @@ def info(
         "idea": paper.idea,
         "topics": ", ".join(paper.topics),
         "prerequisites": ", ".join(paper.prerequisites),
-        "related": ", ".join(paper.related),
+        "related": ", ".join(
+            slug if find(slug).status == "ready" else f"{slug} (planned)" for slug in paper.related
+        ),
         "official code": f"github.com/{paper.code}" if paper.code else "",
         "minutes": minutes,
         "status": paper.status,

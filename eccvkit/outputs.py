@@ -109,6 +109,18 @@ def collect(notebook: Mapping[str, Any]) -> Facts:
     return facts
 
 
+def claim_order(name: str) -> tuple[int, str]:
+    """Sort key of a claim's name: C2 before C2b before C10.
+
+    Examples
+    --------
+    >>> sorted(["C10", "C2b", "C2"], key=claim_order)
+    ['C2', 'C2b', 'C10']
+    """
+    found = re.fullmatch(r"\D*(\d+)(.*)", name)
+    return (int(found[1]), found[2]) if found else (0, name)
+
+
 def effect_text(claim: Mapping[str, Any]) -> str:
     """Effect of a judged claim with its 95% interval; "" where there is none.
 

@@ -331,11 +331,11 @@ def _print_fractions(screen: Console, records: Sequence[Record]) -> None:
 
     from eccvkit.runner.report import claims_by_paper
 
-    table = Table("Paper", "Preset", "Claim", "Holds in", box=None, pad_edge=False)
+    table = Table("Paper", "Preset", "Claim", "Over the runs", box=None, pad_edge=False)
     for paper in claims_by_paper(records):
         for claim in paper.claims if paper.runs > 1 else []:
-            share = f"{claim.holds} of {claim.runs} ({100 * claim.holds / claim.runs:.0f} %)"
-            table.add_row(paper.stem, paper.preset, escape(f"{claim.id} {claim.text}"), share)
+            what = escape(f"{claim.id} {claim.text}")
+            table.add_row(paper.stem, paper.preset, what, claim.share)
     if table.row_count:
         screen.print(table)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from eccvkit.errors import DataError
+from eccvkit.runner.independence import borrowed_names
 from eccvkit.runner.notebook import inspect, read
 from eccvkit.volume import Paper, papers
 
@@ -134,6 +135,11 @@ def read_lab(path: Path) -> Lab:
     notebook = read(path)
     paper = next((p for p in papers() if p.slug == facts.slug), None)
     exercises = read_exercises(notebook, path.name)
+    for test, borrowed, lender in borrowed_names(notebook):
+        raise DataError(
+            f"{path.name}: the test {test} uses {borrowed!r}, which only the test {lender} "
+            "defines: define it in both, since a test that fails defines nothing"
+        )
     goals = learning_goals(notebook)
     return Lab(facts.slug, facts.stem, facts.title, paper, goals, exercises, notebook)
 

@@ -12,12 +12,16 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from string import ascii_lowercase
+from typing import Any
 
 from nbformat import NotebookNode
 
 from eccvkit.errors import EccvkitError
-from eccvkit.outputs import Figure, collect, effect_text
+from eccvkit.outputs import Figure, claim_order, collect, effect_text
 from eccvkit.runner.notebook import read
 from eccvkit.runner.page import markdown_to_html
 from eccvkit.runner.templating import render
@@ -28,6 +32,8 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrom
 CHROMIUM_VARIABLE = "ECCVKIT_CHROMIUM"
 #: Chromium prints a page in two seconds; this is for a loaded machine.
 _PRINT_SECONDS = 120
+#: Claims on a page that can be read on paper; the deck has them all.
+MAX_CLAIMS = 9
 #: Sizes of type tried until the handout fits; the smallest is 6.7 points.
 _SCALES = (1, 0.94, 0.88, 0.82, 0.76, 0.7)
 
@@ -57,9 +63,31 @@ def build_handout(path: Path, paper: Paper) -> str:
         paper=paper,
         texts=[markdown_to_html(text) for text in marked_texts(notebook)],
         figures=marked_figures(notebook, facts.figures) or [facts.thumbnail],
-        claims=[{**claim, "effect_text": effect_text(claim)} for claim in claims],
+        claims=[{**c, "effect_text": effect_text(c)} for c in chief_claims(claims)],
+        left_out=len(claims) - len(chief_claims(claims)),
+        seeds=sorted({c["n"] for c in claims if c.get("n")}),
         run=facts.run,
     )
+
+
+def chief_claims(claims: Sequence[dict[str, Any]], most: int = MAX_CLAIMS) -> list[dict[str, Any]]:
+    """Choose claims for a page, in the order of their names: the first of each family come first.
+
+    Examples
+    --------
+    >>> rows = [{"id": name} for name in ("C1a", "C3", "C1b", "C2a", "C2b")]
+    >>> [c["id"] for c in chief_claims(rows, most=4)]
+    ['C1a', 'C1b', 'C2a', 'C3']
+    """
+    ordered = sorted(claims, key=lambda claim: claim_order(claim["id"]))
+    place: Counter[str] = Counter()
+    ranked = []
+    for position, claim in enumerate(ordered):
+        family = claim["id"].rstrip(ascii_lowercase)
+        ranked.append((place[family], position))
+        place[family] += 1
+    chosen = sorted(position for _, position in sorted(ranked)[:most])
+    return [ordered[position] for position in chosen]
 
 
 def print_one_page(page: Path, pdf: Path) -> None:

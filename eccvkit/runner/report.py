@@ -43,13 +43,20 @@ class ClaimCount:
 
     @property
     def runs(self) -> int:
-        """Runs in which the claim was stated."""
-        return self.counts.total()
+        """Runs in which the claim was judged: those with three seeds of their own, or more."""
+        return self.counts.total() - self.counts["not judged"]
 
     @property
     def holds(self) -> int:
-        """Runs in which it holds: its verdict is the first of :data:`VERDICTS`."""
-        return self.counts[VERDICTS[0]]
+        """Runs in which it was reproduced."""
+        return self.counts["reproduced"]
+
+    @property
+    def share(self) -> str:
+        """In words: ``reproduced in 3 of 4 (75 %)``."""
+        if not self.runs:
+            return "not judged: fewer than three seeds"
+        return f"reproduced in {self.holds} of {self.runs} ({100 * self.holds / self.runs:.0f} %)"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from nbconvert.exporters import SlidesExporter
 from nbformat import NotebookNode, v4
 
 from eccvkit.errors import DataError
-from eccvkit.outputs import CLAIMS, effect_text
+from eccvkit.outputs import CLAIMS, claim_order, effect_text
 from eccvkit.runner.notebook import read
 from eccvkit.runner.page import OfflineExporter
 from eccvkit.runner.templating import TEMPLATES
@@ -156,6 +156,7 @@ def _claims(cell: NotebookNode) -> list[dict[str, Any]]:
 
 def _claim_slides(claims: Sequence[dict[str, Any]], heading: str) -> Iterator[NotebookNode]:
     """Slides with a table each, of nearly equal length; the heading counts them."""
+    claims = sorted(claims, key=lambda claim: claim_order(claim["id"]))
     number = -(-len(claims) // CLAIMS_PER_SLIDE)
     for k in range(number):
         part = claims[k * len(claims) // number : (k + 1) * len(claims) // number]

@@ -197,22 +197,33 @@ def _check_contract(overrides: Mapping[str, Any]) -> None:
 def check_devices(specs: Iterable[RunSpec]) -> None:
     """Refuse runs on a device that torch does not see on this machine.
 
-    Torch is imported in a short process of its own, and only if cuda or mps is asked for.
+    Torch is imported in a short process of its own, and only if cuda, mps or the preset gpu is
+    wanted.
 
     Raises
     ------
     EccvkitError
         The device is absent.
     """
-    devices = {str(spec.parameters.get("device", "auto")) for spec in specs}
+    devices, gpu = set(), False
+    for spec in specs:
+        device = str(spec.parameters.get("device", "auto"))
+        devices.add(device)
+        gpu |= device == "auto" and spec.parameters.get("preset") == "gpu"
     wanted = sorted(d for d in devices if d.startswith(("cuda", "mps")))
-    if not wanted:
+    if not wanted and not gpu:
         return
     try:
         seen = accelerators()
     except EccvkitError as error:
-        raise EccvkitError(f"cannot look for device {wanted[0]!r}, {error}") from error
+        what = f"device {wanted[0]!r}" if wanted else "a GPU"
+        raise EccvkitError(f"cannot look for {what}, {error}") from error
     cuda = len(seen.cuda)
+    if gpu and not cuda and not seen.mps:
+        raise EccvkitError(
+            "the preset gpu wants a GPU, and torch sees none on this machine: use --preset lab, or "
+            "--device cpu if you mean it"
+        )
     for device in wanted:
         index = int(device.partition(":")[2] or 0)
         if (device == "mps" and not seen.mps) or (device.startswith("cuda") and index >= cuda):

@@ -29,6 +29,7 @@ from eccvkit.claims import VERDICTS
 from eccvkit.errors import DataError
 from eccvkit.outputs import collect
 from eccvkit.runner.handout import marked_figures, marked_texts
+from eccvkit.runner.independence import borrowed_names
 from eccvkit.runner.leaks import find_leaks, secret_lines
 from eccvkit.runner.notebook import parameters
 from eccvkit.runner.slides import check_deck
@@ -315,6 +316,10 @@ def exercises(notebook: NotebookNode) -> list[str]:
         found.append("no visible test")
     if not any("assert" in text for cell in tests for text in regions(cell, "HIDDEN TESTS")):
         found.append("no hidden test between ### BEGIN HIDDEN TESTS and ### END HIDDEN TESTS")
+    found += [
+        f"the test {b.test} uses {b.name!r}, which only the test {b.lender} defines"
+        for b in borrowed_names(notebook)
+    ]
     return found
 
 

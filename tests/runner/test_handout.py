@@ -72,7 +72,14 @@ def test_marked_figures_win_over_the_first(tmp_path):
 
 
 @pytest.mark.skipif(no_chromium, reason="Chromium is not installed")
-def test_many_claims_still_fit_one_page(tmp_path):
+def test_of_many_claims_the_chief_ones_are_shown(tmp_path):
+    page = BeautifulSoup(_built(tmp_path, [_claims(45)]), "html.parser")
+    assert len(page.select("tbody tr")) == handout.MAX_CLAIMS
+    assert f"{45 - handout.MAX_CLAIMS} more claims" in " ".join(page.get_text().split())
+
+
+def test_what_is_a_little_long_still_fits_one_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(handout, "chief_claims", list)
     html = tmp_path / "handout.html"
     html.write_text(_built(tmp_path, [_claims(45)]), "utf-8")
     handout.print_pdf(html, tmp_path / "as_is.pdf")

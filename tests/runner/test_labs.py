@@ -449,6 +449,11 @@ def replace(grade_id: str, old: str, new: str) -> Callable[[NotebookNode], objec
     return edit
 
 
+def borrow(notebook: NotebookNode) -> None:
+    cell(notebook, "double-tests").source += "borrowed = 1\n"
+    cell(notebook, "total-tests").source += "assert borrowed\n"
+
+
 DEFECTS = {
     "no markers": (
         replace("double", "SOLUTION", "ANSWER"),
@@ -478,6 +483,10 @@ DEFECTS = {
     "solution in a plain cell": (
         lambda nb: cell(nb, "double").metadata.pop("nbgrader"),
         "cell 7 holds '### BEGIN SOLUTION' but is no cell for it",
+    ),
+    "a test that needs another": (
+        borrow,
+        "the test total-tests uses 'borrowed', which only the test double-tests defines",
     ),
     "no points": (mark("total-tests", points=0), "cell 12 .total-tests. is worth 0 points"),
     "no test": (

@@ -119,7 +119,8 @@ def test_claims_over_seeds(report):
     (group,) = soup.select("article.group")
     text = " ".join(group.get_text(" ", strip=True).split())
     assert "seeds 0, 1" in text
-    assert "holds in 1 of 2: 1 reproduced 1 leaning" in text
+    assert "Nothing is lost not judged: fewer than three seeds 2 not judged" in text
+    assert "reproduced in 1 of 2 (50 %) 1 reproduced 1 leaning" in text
 
 
 def test_the_report_stands_alone(report):

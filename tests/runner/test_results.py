@@ -197,10 +197,10 @@ def test_the_report_shows_all_of_it(tmp_path):
     write_record(old, tmp_path / "old" / old.label)
     done = eccvkit("report", "new", "--compare", "old", "--metric", "score", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "C1 ours wins  9 of 9 (100 %)" in done.stdout
+    assert "C1 ours wins  reproduced in 9 of 9 (100 %)" in done.stdout
     soup = BeautifulSoup((tmp_path / "new" / "index.html").read_text(), "html.parser")
     text = " ".join(soup.get_text(" ", strip=True).split())
-    assert "holds in 9 of 9 (100 %)" in text
+    assert "reproduced in 9 of 9 (100 %)" in text
     assert "1 run in both 0 only there 8 only here 1 verdicts differ" in text
     assert "score against lam, means and 95% intervals over seed" in text
     (figure,) = soup.select("figure img")

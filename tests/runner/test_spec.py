@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from eccvkit.errors import EccvkitError, UnknownName
+from eccvkit.runner.devices import Accelerators
 from eccvkit.runner.notebook import inspect
 from eccvkit.runner.spec import RunSpec, check_devices, plan, run_name
 
@@ -134,3 +135,15 @@ def test_absent_devices_are_refused(chapter):
         with pytest.raises(EccvkitError, match=f"device '{device}' is not available"):
             check_devices([one(chapter), one(chapter, device=device)])
     check_devices([one(chapter), one(chapter, device="cpu")])
+
+
+@pytest.mark.parametrize(("cuda", "mps"), [((), False), (("Some GPU",), False), ((), True)])
+def test_the_preset_gpu_wants_one(chapter, monkeypatch, cuda, mps):
+    monkeypatch.setattr("eccvkit.runner.spec.accelerators", lambda: Accelerators(cuda, mps))
+    wanted = [one(chapter, preset="gpu")]
+    if cuda or mps:
+        check_devices(wanted)
+    else:
+        with pytest.raises(EccvkitError, match=r"the preset gpu wants a GPU, .* use --preset lab"):
+            check_devices(wanted)
+    check_devices([one(chapter, preset="gpu", device="cpu")])

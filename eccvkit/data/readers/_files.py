@@ -25,8 +25,8 @@ def data_root(root: str | Path | None) -> Path:
         root = os.environ.get(VARIABLE, "")
         if not root:
             raise DataError(
-                f"no data folder: pass root, or set the environment variable {VARIABLE} "
-                "to the folder that holds your data sets"
+                f"no data folder: give data_dir (root in Python), or set the environment variable "
+                f"{VARIABLE} to the folder that holds your data sets"
             )
         source = f"{VARIABLE} names"
     else:

@@ -29,7 +29,7 @@ def test_no_root_says_how_to_give_one(monkeypatch, message, value):
     if value is not None:
         monkeypatch.setenv("ECCVKIT_DATA", value)
     text = message(mnist)
-    assert "pass root" in text
+    assert "give data_dir (root in Python)" in text
     assert "set the environment variable ECCVKIT_DATA" in text
 
 
