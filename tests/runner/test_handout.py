@@ -75,7 +75,8 @@ def test_marked_figures_win_over_the_first(tmp_path):
 def test_of_many_claims_the_chief_ones_are_shown(tmp_path):
     page = BeautifulSoup(_built(tmp_path, [_claims(45)]), "html.parser")
     assert len(page.select("tbody tr")) == handout.MAX_CLAIMS
-    assert f"{45 - handout.MAX_CLAIMS} more claims" in " ".join(page.get_text().split())
+    words = " ".join(page.get_text().split())
+    assert f"{45 - handout.MAX_CLAIMS} more claims" in words and "of all, 45 reproduced." in words
 
 
 def test_what_is_a_little_long_still_fits_one_page(tmp_path, monkeypatch):
