@@ -44,10 +44,17 @@ def main() -> None:
         # Usage errors of typer: the same one line as everybody else's.
         if not hasattr(error, "format_message"):
             raise
-        code = _complain(f"{error.format_message()} See eccvkit --help.")
+        # Click's errors know the command that they are about.
+        command = getattr(getattr(error, "ctx", None), "info_name", None)
+        where = f"eccvkit {command}" if command in _commands() else "eccvkit"
+        code = _complain(f"{error.format_message()} See {where} --help.")
     if code == 130:
         print("eccvkit: interrupted; finished runs are kept", file=sys.stderr)
     sys.exit(code)
+
+
+def _commands() -> set[str]:
+    return {c.name or c.callback.__name__ for c in app.registered_commands}
 
 
 def _complain(message: str) -> int:

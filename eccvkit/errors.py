@@ -48,4 +48,5 @@ def unknown(kind: str, name: object, valid: Iterable[str]) -> UnknownName:
     valid = [str(v) for v in valid]
     close = get_close_matches(str(name), valid, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return UnknownName(f"unknown {kind} {name!r}: {hint}Valid: {', '.join(valid)}")
+    between = "; " if any("," in v for v in valid) else ", "
+    return UnknownName(f"unknown {kind} {name!r}: {hint}Valid: {between.join(valid)}")

@@ -26,7 +26,7 @@ _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 _KINDS = {
     bool: "true or false",
-    int: "a whole number",
+    int: "a whole number (several: 0,1,2 or 0..2)",
     float: "a number",
     str: "text",
     list: "a list such as [1,2]",
