@@ -20,7 +20,7 @@ from eccvkit.errors import EccvkitError, unknown
 from eccvkit.outputs import Figure, collect
 from eccvkit.runner import doctor, probe
 from eccvkit.runner.notebook import read
-from eccvkit.runner.report import VERDICTS, duration
+from eccvkit.runner.report import VERDICTS, count_verdicts, duration, tally
 from eccvkit.volume import PRESETS, Paper, notebooks_dir, papers
 
 #: Stands for "no restriction" in the controls and parameters of the page.
@@ -73,8 +73,7 @@ def _entry(paper: Paper, path: Path) -> Entry:
     if paper.status != "ready" or not path.is_file():
         return Entry(paper, {})
     facts = collect(read(path))
-    counts = Counter(claim["verdict"] for claim in (facts.claims or {}).get("claims", ()))
-    verdicts = {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
+    verdicts = count_verdicts((facts.claims or {}).get("claims", ()))
     if facts.thumbnail is None:
         return Entry(paper, verdicts)
     return Entry(paper, verdicts, shrink(facts.thumbnail), " ".join(facts.thumbnail.alt.split()))
@@ -162,7 +161,7 @@ def summary(shelf: Sequence[Entry]) -> str:
         counts.update(entry.verdicts)
     ready = sum(entry.paper.status == "ready" for entry in shelf)
     text = f"{len(shelf)} of {len(papers())} papers, {ready} of them ready to run"
-    claims = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    claims = tally({verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]})
     return f"{text}; their claims: {claims}." if claims else f"{text}."
 
 

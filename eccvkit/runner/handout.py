@@ -24,7 +24,7 @@ from eccvkit.errors import EccvkitError
 from eccvkit.outputs import Figure, claim_order, collect, effect_text
 from eccvkit.runner.notebook import read
 from eccvkit.runner.page import markdown_to_html
-from eccvkit.runner.report import VERDICTS
+from eccvkit.runner.report import count_verdicts, tally
 from eccvkit.runner.templating import render
 from eccvkit.volume import Paper
 
@@ -66,7 +66,7 @@ def build_handout(path: Path, paper: Paper) -> str:
         figures=marked_figures(notebook, facts.figures) or [facts.thumbnail],
         claims=[{**c, "effect_text": effect_text(c)} for c in chief_claims(claims)],
         left_out=len(claims) - len(chief_claims(claims)),
-        tally=tally(claims),
+        tally=tally(count_verdicts(claims)),
         seeds=sorted({c["n"] for c in claims if c.get("n")}),
         run=facts.run,
     )
@@ -90,12 +90,6 @@ def chief_claims(claims: Sequence[dict[str, Any]], most: int = MAX_CLAIMS) -> li
         place[family] += 1
     chosen = sorted(position for _, position in sorted(ranked)[:most])
     return [ordered[position] for position in chosen]
-
-
-def tally(claims: Sequence[dict[str, Any]]) -> str:
-    """How all claims came out: ``2 reproduced, 1 leaning``."""
-    counts = Counter(claim["verdict"] for claim in claims)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
 
 
 def print_one_page(page: Path, pdf: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,9 +191,19 @@ def render_report(
 
 
 def verdict_totals(records: Sequence[Record]) -> dict[str, int]:
-    """Count the verdicts of all runs, in the order of :data:`VERDICTS`, absent ones left out."""
-    counts = Counter(claim["verdict"] for r in records for claim in r.claim_rows)
+    """Count the verdicts of all runs, see :func:`count_verdicts`."""
+    return count_verdicts(claim for r in records for claim in r.claim_rows)
+
+
+def count_verdicts(claims: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Count the verdicts of claims, in the order of :data:`VERDICTS`, absent ones left out."""
+    counts = Counter(claim["verdict"] for claim in claims)
     return {v: counts[v] for v in [*VERDICTS, *sorted(counts.keys() - set(VERDICTS))] if counts[v]}
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """Verdicts in words: ``2 reproduced, 1 leaning``."""
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 
 def group_by_seed(records: Sequence[Record]) -> list[Group]:
